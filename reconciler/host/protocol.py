@@ -1,0 +1,83 @@
+"""What a host can do, and the clock. Implementations: `local`, `readonly`, `fake`.
+
+`query` promises to change nothing; `execute` may. A read-only host refuses `execute`, `write` and `remove`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from reconciler.model.state import HostFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A program that ended. `code` is its exit status, or minus the signal that killed it."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Clock(Protocol):
+    """Time as an argument: `now` is aware UTC, `monotonic` seconds for intervals."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Host(Protocol):
+    """One machine. Every method raises HostError (or CommandTimeout) and nothing else for outside trouble."""
+
+    clock: Clock
+
+    def facts(self) -> HostFacts:
+        """Name, platform, user and time zone."""
+        ...
+
+    def which(self, program: str) -> str | None:
+        """Absolute path of a program on PATH, or None."""
+        ...
+
+    def query(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        """Run a program that only reads. A missing program raises HostError. Runs with LC_ALL=C."""
+        ...
+
+    def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        """Run a program that may change the host. On timeout its whole process group is killed. LC_ALL=C."""
+        ...
+
+    def probe_command(
+        self, argv: Sequence[str], *, timeout: float, directory: str | None, environment: Mapping[str, str]
+    ) -> Completed:
+        """Run a health probe that a person wrote, in the user's own locale; combined output is bounded to 64 KiB."""
+        ...
+
+    def read(self, path: Path, *, limit: int = 16 * 2**20) -> bytes | None:
+        """Content of a file, or None where there is no such file. Longer than `limit` bytes raises."""
+        ...
+
+    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        """Replace a file atomically: temporary file beside it, fsync, rename, fsync of the folder."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file; an absent one is fine."""
+        ...
+
+    def processes(self, names: frozenset[str]) -> tuple[int, ...]:
+        """Ids of running processes with one of these command names, ascending."""
+        ...
+
+    def modified(self, path: Path) -> datetime | None:
+        """When a file was last modified (aware UTC), or None where there is none."""
+        ...
+
+    def connect(self, address: str, port: int, *, timeout: float) -> None:
+        """Open and close a TCP connection; raises HostError where it is refused or late."""
+        ...

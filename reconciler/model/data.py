@@ -1,0 +1,31 @@
+"""Canonical JSON and its digest: the one definition of "the same value".
+
+What does not belong here: any knowledge of manifests, hosts or plans.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+
+DIGEST_BYTES = 16
+
+
+def canonical_text(value: Json) -> str:
+    """One line of JSON with sorted keys; equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: Json) -> str:
+    """Hex BLAKE2b (128 bits) of the canonical text."""
+    text = canonical_text(value).encode("utf-8", "surrogateescape")
+    return blake2b(text, digest_size=DIGEST_BYTES).hexdigest()
+
+
+def bytes_digest(content: bytes) -> str:
+    """Hex BLAKE2b (128 bits) of raw bytes."""
+    return blake2b(content, digest_size=DIGEST_BYTES).hexdigest()

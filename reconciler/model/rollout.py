@@ -1,0 +1,62 @@
+"""The life of a rollout and of its steps, as transition tables.
+
+Nothing else may decide which status follows which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model.resource import Revision
+
+
+class RolloutStatus(StrEnum):
+    """RUNNING in the journal without a living lock holder means interrupted."""
+
+    RUNNING = "running"
+    STABLE = "stable"  # every step done, every gate passed
+    UNDOING = "undoing"
+    ROLLED_BACK = "rolled-back"
+    ROLLBACK_FAILED = "rollback-failed"
+
+
+class StepStatus(StrEnum):
+    PLANNED = "planned"
+    STARTED = "started"  # the intent is on disk; the host may or may not have changed
+    DONE = "done"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+ROLLOUT_NEXT: dict[RolloutStatus, frozenset[RolloutStatus]] = {
+    RolloutStatus.RUNNING: frozenset({RolloutStatus.STABLE, RolloutStatus.UNDOING}),
+    RolloutStatus.UNDOING: frozenset({RolloutStatus.ROLLED_BACK, RolloutStatus.ROLLBACK_FAILED}),
+    RolloutStatus.ROLLBACK_FAILED: frozenset({RolloutStatus.UNDOING}),
+    RolloutStatus.STABLE: frozenset(),
+    RolloutStatus.ROLLED_BACK: frozenset(),
+}
+
+STEP_NEXT: dict[StepStatus, frozenset[StepStatus]] = {
+    StepStatus.PLANNED: frozenset({StepStatus.STARTED}),
+    StepStatus.STARTED: frozenset({StepStatus.DONE, StepStatus.FAILED, StepStatus.UNDONE}),
+    StepStatus.DONE: frozenset({StepStatus.UNDONE}),
+    StepStatus.FAILED: frozenset({StepStatus.UNDONE}),
+    StepStatus.UNDONE: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRecord:
+    """One rollout as the journal tells it. Instants are aware and UTC."""
+
+    number: int
+    verb: str  # apply | adopt | release | rollback
+    revision: Revision
+    path: str
+    status: RolloutStatus
+    started: datetime
+    ended: datetime | None
+    summary: str
+    failure: str | None = None

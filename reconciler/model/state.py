@@ -1,0 +1,105 @@
+"""What a host has: the canonical state of one resource, one observation, and the snapshot of a pass.
+
+A state is comparable with `==`; whatever must not take part in comparison stays outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model.address import ResourceId
+from reconciler.model.data import Json, digest
+from reconciler.model.resource import Protect, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Canonical attributes of one resource: plain JSON, no `None` values, no absent-by-default keys."""
+
+    attributes: Mapping[str, Json]
+
+    @property
+    def digest(self) -> str:
+        return digest(self.attributes)
+
+
+class Ownership(StrEnum):
+    """Whose an observed thing is. FOREIGN is reported only where it stands in a wanted resource's way."""
+
+    OURS = "ours"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One thing as found. `restore` is what the provider needs to put it back exactly; never compared, never shown.
+
+    FOREIGN means: carries no mark of ours, and runs the same as the wanted resource `id` would.
+    `trouble` is set where the thing is ours but cannot be trusted to be changed (two copies, for example).
+    """
+
+    id: ResourceId
+    provider: str
+    state: State
+    ownership: Ownership
+    where: str  # for people: "crontab of root, line 3"
+    document: str  # the thing as its backend spells it, for the raw diff
+    restore: Json = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one provider saw in one look. `facts` are about the backend as a whole, for `review`."""
+
+    found: tuple[Observed, ...]
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """One inventory entry: what we last applied, so that drift can be told from our own edits."""
+
+    id: ResourceId
+    provider: str
+    state: State
+    protect: Protect | None = None
+    revision: str = ""  # Revision.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A revision that failed; it is not applied again until it changes or a person releases it."""
+
+    revision: Revision
+    reason: str
+    rollout: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The host as the settings and the operating system describe it."""
+
+    name: str
+    platform: str  # "linux" | "darwin"
+    user: str
+    timezone: str  # IANA name, or "" where the host does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a plan may depend on besides the manifests, at one instant. Serialisable."""
+
+    taken: datetime  # aware, UTC
+    host: HostFacts
+    found: tuple[Observed, ...]
+    facts: Mapping[str, Mapping[str, Json]]  # provider name -> facts of its observation
+    unsupported: Mapping[str, str]  # provider name -> why it cannot be used here
+    inventory: tuple[Owned, ...]
+    inventory_lost: bool  # rebuilt from markers in this pass: nothing may be pruned
+    quarantine: tuple[Quarantined, ...]
+    notices: tuple[str, ...]  # what the reader must know first: an interrupted rollout, a journal set aside
+    mask_key: str  # key of the digests that stand for masked values

@@ -1,0 +1,135 @@
+"""The Provider protocol: how the engine talks to one backend, and the optional capabilities.
+
+A provider translates. It never retries, logs, journals, verifies, diffs or decides: the engine does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from reconciler.host.protocol import Host
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Change, Hazard
+from reconciler.model.data import Json
+from reconciler.model.resource import Resource
+from reconciler.model.state import Observation, State
+
+
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """The backend can be used on this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """The backend cannot be used here; `why` is a sentence for people, `hint` what would help."""
+
+    why: str
+    hint: str | None = None
+
+
+Support: TypeAlias = Supported | Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the engine looks for: desired states, last applied states, or both, of one address."""
+
+    id: ResourceId
+    desired: State | None
+    applied: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a review of the whole backend turned up: a refusal, or a hazard for the changes in `ids`."""
+
+    message: str
+    ids: tuple[ResourceId, ...] = ()
+    hint: str | None = None
+    hazard: Hazard | None = None  # None: a refusal that nothing can overrule
+
+
+class Provider(Protocol):
+    """One backend. Stateless: everything it knows it reads from the host it is given."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[frozenset[str]]
+    lock: ClassVar[str | None]  # steps that share a lock never overlap
+
+    def probe(self, host: Host) -> Support:
+        """Whether the backend can be used here. Reads only; a missing tool is an answer."""
+        ...
+
+    def canonical(self, resource: Resource) -> State:
+        """The state that this resource asks for. Pure and total on valid specs; raises UnsupportedSpec."""
+        ...
+
+    def document(self, state: State) -> str:
+        """The state as the backend would spell it, for the raw diff. Pure."""
+        ...
+
+    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
+        """Everything that carries our mark, and foreign things that stand in a wanted one's way. Bulk, read-only.
+
+        "Could not look" raises ObserveError and is never reported as absent.
+        """
+        ...
+
+    def batch(self, change: Change) -> str | None:
+        """Changes with one key, next to each other in order, are applied together. Pure."""
+        ...
+
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        """Carry out one batch, all or nothing. Re-runnable: what already stands as `after` is left.
+
+        A `before` that no longer stands raises Conflict with nothing written; a refused write raises ApplyError.
+        """
+        ...
+
+
+@runtime_checkable
+class HasReview(Protocol):
+    """Looks at the outcome as a whole, before anything is planned."""
+
+    def review(
+        self, facts: Mapping[str, Json], after: Mapping[ResourceId, State], changes: Sequence[Change]
+    ) -> tuple[Finding, ...]:
+        """Limits that the outcome would break and dangers of the backend. Pure: `facts` came from `observe`."""
+        ...
+
+
+@runtime_checkable
+class HasHealth(Protocol):
+    """Knows whether the backend will really run what it holds."""
+
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
+        """Why it will not (a sentence), or None where it will. Reads only."""
+        ...
+
+
+@runtime_checkable
+class HasWatchPaths(Protocol):
+    """Knows which files change when the backend does."""
+
+    def watch_paths(self, host: Host) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A foreign entry as a manifest document, or why it cannot be one (`manifest` is None)."""
+
+    where: str
+    text: str
+    manifest: Mapping[str, Json] | None
+    why: str | None = None
+    notes: tuple[str, ...] = ()  # what a person should look at: inherited environment, mail
+
+
+@runtime_checkable
+class HasImport(Protocol):
+    """Can describe foreign entries as manifests."""
+
+    def foreign(self, host: Host, user: str | None) -> tuple[Imported, ...]: ...
