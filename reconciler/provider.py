@@ -67,8 +67,8 @@ class Provider(Protocol):
         """The state that this resource asks for. Pure and total on valid specs; raises UnsupportedSpec."""
         ...
 
-    def document(self, state: State) -> str:
-        """The state as the backend would spell it, for the raw diff. Pure."""
+    def document(self, id: ResourceId, state: State) -> str:
+        """The resource as the backend would spell it in that state, for the raw diff. Pure."""
         ...
 
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:

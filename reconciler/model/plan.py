@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change
-from reconciler.model.resource import Probe, Protect, Revision
-from reconciler.model.state import HostFacts
+from reconciler.model.resource import Probe, Revision
+from reconciler.model.state import HostFacts, Owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,9 @@ class ApplyStep:
     needs: tuple[int, ...]
     change: Change
     batch: str | None
-    protect: Protect | None = None  # remembered in the inventory once applied
+    owned: Owned | None = None  # the inventory entry once this step is done; None: no longer owned
+    previous: Owned | None = None  # the inventory entry before, put back by an undo
+    after_all: bool = False  # waits for every step with a lower number: pruning comes last
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,53 @@
+"""`reconcile adopt`: take over an entry that the user wrote, without changing what it runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from reconciler.cli.session import (
+    Signals,
+    accept_option,
+    addresses,
+    application,
+    output_option,
+    path_argument,
+    progress,
+    yes_option,
+)
+
+
+@click.command
+@click.argument("address", metavar="KIND/NAME")
+@path_argument
+@yes_option
+@output_option("text", "json")
+@accept_option
+def command(address: str, path: Path, yes: bool, output: str, accept: tuple[str, ...]) -> int:
+    """Take over the entry that runs what the manifest KIND/NAME in PATH runs.
+
+    Your line becomes ours: it is replaced by one that carries our mark, and any field that differs
+    from the manifest is shown in the plan first.
+    """
+    from reconciler.cli.rollout import roll_out
+    from reconciler.model.errors import ReconcileError
+
+    ids = addresses([address])
+    with Signals() as signals:
+        app = application(path, listener=progress(sys.stderr), signals=signals)
+        desired = app.load()
+        if not ids <= {resource.id for resource in desired.resources}:
+            raise ReconcileError(
+                f"cannot adopt {address}: no manifest in {path} describes it",
+                hint="`reconcile import crontab` writes manifests for the entries that exist",
+            )
+        request = app.request(targets=ids, adopt=ids, accept=frozenset(accept))
+        return roll_out(
+            app,
+            lambda journal: app.plan(request, desired=desired, journal=journal),
+            "adopt",
+            output=output,
+            yes=yes,
+        )

@@ -1,0 +1,47 @@
+"""`reconcile rollback`: go back to how things stood after an earlier rollout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from reconciler.cli.session import (
+    Signals,
+    accept_option,
+    application,
+    output_option,
+    progress,
+    yes_option,
+)
+
+
+@click.command
+@click.argument("rollout", type=click.IntRange(min=0), required=False)
+@yes_option
+@output_option("text", "json")
+@accept_option
+def command(rollout: int | None, yes: bool, output: str, accept: tuple[str, ...]) -> int:
+    """Go back to how things stood after ROLLOUT; without it, undo the last stable rollout.
+
+    `reconcile rollback 0` removes everything that reconciler ever put on this host. What was rolled
+    back is quarantined, so that `apply` and `watch` leave it alone until it changes or is released.
+    """
+    from reconciler.cli.rollout import roll_out
+
+    with Signals() as signals:
+        app = application(Path(), listener=progress(sys.stderr), signals=signals)
+        with app.journal() as journal:
+            newest = journal.rollouts(limit=1)
+        code = roll_out(
+            app,
+            lambda journal: app.plan_rollback(rollout, journal, accept=frozenset(accept)),
+            "rollback",
+            output=output,
+            yes=yes,
+        )
+        if code == 0 and newest:
+            with app.writing("rollback") as journal:
+                app.quarantine_undone(rollout, journal, before=newest[0].number + 1)
+        return code

@@ -1,0 +1,116 @@
+"""What every command that changes the host does: show the plan, ask, carry it out, say how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from reconciler.app import App, Planned, refuse, require_same
+from reconciler.cli.session import print_json
+from reconciler.cli.show_plan import show_plan
+from reconciler.engine.reconcile import Outcome
+from reconciler.journal.journal import Journal
+from reconciler.model.errors import ExitCode, ReconcileError
+
+Maker = Callable[[Journal], Planned]
+
+
+def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, fingerprint: str | None = None) -> int:
+    """Recover, plan, show, ask unless `yes`, carry out. With a fingerprint, only exactly that plan."""
+    with app.writing(verb) as journal:
+        recovered = app.recover(journal)
+        if recovered is not None:
+            _say(recovery(recovered))
+            if recovered.code is ExitCode.ROLLBACK_FAILED:
+                return _report(recovered, output, None)
+        planned = make(journal)
+        if fingerprint is not None:
+            require_same(fingerprint, planned)
+        if output != "json":
+            sys.stdout.write(show_plan(planned, output, sys.stdout))
+            sys.stdout.flush()
+        if planned.plan.vetoes and output == "json":
+            _print_outcome(Outcome(0, ExitCode.REFUSED, "refused by a guard"), planned)
+        refuse(planned)
+        if yes or not planned.plan.steps:
+            return _report(app.carry_out(planned, journal, verb), output, planned)
+    if not _agreed(planned):
+        _say("Nothing was changed.")
+        return ExitCode.ERROR
+    with app.writing(verb) as journal:
+        again = make(journal)
+        require_same(planned.plan.fingerprint, again)
+        return _report(app.carry_out(again, journal, verb), output, again)
+
+
+def _agreed(planned: Planned) -> bool:
+    if not sys.stdin.isatty():
+        raise ReconcileError(
+            "cannot ask whether to apply this plan: standard input is not a terminal",
+            hint="pass --yes to apply without asking",
+        )
+    count = len(planned.plan.changes)
+    what = f"{count} change{'s' if count != 1 else ''}"
+    return click.confirm(f"Apply {what} to {planned.plan.host.name}?", default=False, err=True)
+
+
+def recovery(outcome: Outcome) -> str:
+    """How an interrupted rollout was brought to an end."""
+    start = f"Rollout {outcome.rollout} had been interrupted:"
+    if outcome.code is ExitCode.DONE:
+        return f"{start} all its changes stood, so its verification was finished; it is stable."
+    if outcome.code is ExitCode.ROLLBACK_FAILED:
+        return f"{start} it could not be undone completely. {outcome.message}"
+    return f"{start} what it had done is undone."
+
+
+def _report(outcome: Outcome, output: str, planned: Planned | None) -> int:
+    """Say how it ended and answer the exit code."""
+    if output == "json":
+        _print_outcome(outcome, planned)
+    elif outcome.rollout:
+        _say(ending(outcome))
+    return outcome.code
+
+
+def _print_outcome(outcome: Outcome, planned: Planned | None) -> None:
+    data: dict[str, Any] = {
+        "outcome": outcome.code.name.lower().replace("_", "-"),
+        "exitCode": int(outcome.code),
+        "message": outcome.message,
+        "rollout": outcome.rollout or None,
+        "left": list(outcome.left),
+    }
+    if planned is not None:
+        import json
+
+        data["plan"] = json.loads(show_plan(planned, "json", sys.stdout))
+    print_json(data)
+
+
+def ending(outcome: Outcome) -> str:
+    """How a rollout ended, for people."""
+    number = f"Rollout {outcome.rollout}"
+    match outcome.code:
+        case ExitCode.DONE:
+            return f"{number}: {outcome.message}. `reconcile rollback` takes it back."
+        case ExitCode.ROLLED_BACK:
+            return f"{number} failed and was rolled back: {outcome.message}\nThe host is as it was before."
+        case ExitCode.STALE:
+            return f"{number} was not applied: {outcome.message}\nNothing was changed; plan again."
+        case ExitCode.PARTLY:
+            return f"{number} is partly applied: {outcome.message}"
+        case _:
+            left = "\n".join(f"  - {item}" for item in outcome.left)
+            return (
+                f"{number} failed, and could not be undone completely: {outcome.message}\n"
+                f"What is left as it should not be:\n{left}\n"
+                f"`reconcile show {outcome.rollout}` has the details."
+            )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

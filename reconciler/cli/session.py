@@ -1,0 +1,137 @@
+"""What the commands share: their common options, the wired application, signals and progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from threading import Event as Flag
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+from reconciler.model.data import Json
+from reconciler.model.event import Event, EventType, Listener, ignore
+
+if TYPE_CHECKING:
+    from reconciler.app import App
+    from reconciler.model.address import ResourceId
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_PATH = "desired"
+
+
+def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Colour only at a terminal that can show it, and never with NO_COLOR set (https://no-color.org)."""
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def path_argument(function: F) -> F:
+    """PATH: the desired tree, a folder or a single file."""
+    return click.argument("path", default=DEFAULT_PATH, type=click.Path(path_type=Path))(function)
+
+
+def output_option(*formats: str) -> Callable[[F], F]:
+    """`-o`: the first format is the default."""
+    return click.option(
+        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Output format."
+    )
+
+
+def accept_option(function: F) -> F:
+    return click.option(
+        "--accept",
+        multiple=True,
+        metavar="GUARD",
+        help="Overrule a guard by name: prune, double-run, missed-run, downtime, data-loss. Repeatable.",
+    )(function)
+
+
+def target_option(function: F) -> F:
+    return click.option(
+        "--target", "targets", multiple=True, metavar="KIND/NAME", help="Only this resource. Repeatable."
+    )(function)
+
+
+def yes_option(function: F) -> F:
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(function)
+
+
+def addresses(texts: Iterable[str]) -> frozenset[ResourceId]:
+    """Addresses from the command line; a usage error names what is wrong."""
+    from reconciler.model.address import parse_address
+
+    try:
+        return frozenset(parse_address(text) for text in texts)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def application(path: Path, *, listener: Listener = ignore, signals: Signals | None = None) -> App:
+    """The wired application for PATH on this machine."""
+    from reconciler.app import wire
+
+    stopping = signals.stopping if signals else (lambda _count: None)
+    return wire(path, os.environ, root=os.geteuid() == 0, listener=listener, stopping=stopping)
+
+
+class Signals:
+    """Counts SIGINT and SIGTERM while in use: the first asks to stop and undo, the second to stop at once."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._before: dict[int, Any] = {}
+        self.event = Flag()  # set by the first signal
+
+    def __enter__(self) -> Signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._caught)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        self._names.append(signal.Signals(number).name)
+        self.event.set()
+
+    def stopping(self, count: int) -> str | None:
+        """The signal to stop for, once `count` of them have come."""
+        return self._names[count - 1] if len(self._names) >= count else None
+
+
+def progress(stream: TextIO) -> Listener:
+    """A listener that writes one plain line per event, for terminals and logs alike."""
+    quiet = {EventType.STEPS_STARTED, EventType.ROLLOUT_STARTED}
+
+    def listen(event: Event) -> None:
+        if event.type in quiet:
+            return
+        count = f"[{event.done}/{event.total}] " if event.total else ""
+        stream.write(f"  {count}{event.message}\n")
+        stream.flush()
+
+    return listen
+
+
+def print_json(value: Json) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a file that the user asked for, whole or not at all."""
+    from reconciler.model.errors import ReconcileError
+
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.chmod(0o600)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ReconcileError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,272 @@
+"""Compare desired, last applied and observed, and say per resource what must change and why. Pure.
+
+Whether a change is allowed is not decided here: `guards` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Cause, Change
+from reconciler.model.data import Json
+from reconciler.model.intent import Difference, Intent, Request
+from reconciler.model.plan import Skip, Veto
+from reconciler.model.resource import DriftPolicy
+from reconciler.model.state import Observed, Owned, Ownership, Snapshot, State
+from reconciler.provider import Provider
+
+
+def diff(
+    intents: Sequence[Intent],
+    snapshot: Snapshot,
+    request: Request,
+    providers: Mapping[str, Provider],
+    revision: str,
+) -> Difference:
+    """The difference between the intents and the snapshot, in order of address."""
+    pass_ = _Pass(snapshot, request, providers, revision)
+    wanted = {intent.id: intent for intent in intents}
+    for id_ in sorted(wanted.keys() | pass_.ours.keys() | pass_.applied.keys()):
+        if request.targets and id_ not in request.targets:
+            pass_.unchanged += id_ in wanted
+        elif id_ in request.release:
+            pass_.release(id_)
+        elif id_ in wanted:
+            pass_.wanted(wanted[id_])
+        else:
+            pass_.unwanted(id_)
+    return pass_.difference()
+
+
+@dataclass(slots=True)
+class _Pass:
+    """Accumulates one difference; lives no longer than one call of `diff`."""
+
+    snapshot: Snapshot
+    request: Request
+    providers: Mapping[str, Provider]
+    revision: str
+    changes: list[Change] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    vetoes: list[Veto] = field(default_factory=list)
+    remember: list[Owned] = field(default_factory=list)
+    forget: list[ResourceId] = field(default_factory=list)
+    owned: dict[ResourceId, Owned] = field(default_factory=dict)
+    unchanged: int = 0
+    ours: dict[ResourceId, Observed] = field(init=False)
+    foreign: dict[ResourceId, list[Observed]] = field(init=False)
+    applied: dict[ResourceId, Owned] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ours, self.foreign = {}, {}
+        for item in self.snapshot.found:
+            if item.ownership is Ownership.OURS:
+                self.ours.setdefault(item.id, item)
+            else:
+                self.foreign.setdefault(item.id, []).append(item)
+        self.applied = {entry.id: entry for entry in self.snapshot.inventory}
+
+    def wanted(self, intent: Intent) -> None:
+        """A resource that the manifests ask for."""
+        observed = self.ours.get(intent.id)
+        if intent.resource.suspend:
+            self.skipped.append(Skip(intent.id, "suspended in its manifest: left exactly as it is"))
+        elif observed is None:
+            self._absent(intent)
+        elif observed.trouble is not None:
+            self.vetoes.append(Veto("ownership", observed.trouble, intent.id, "repair it by hand, then plan again"))
+        else:
+            self._present(intent, observed)
+
+    def _absent(self, intent: Intent) -> None:
+        foreign = self.foreign.get(intent.id, [])
+        applied = self.applied.get(intent.id)
+        if intent.id in self.request.adopt:
+            self._adopt(intent, foreign)
+        elif applied is not None and foreign:
+            self.vetoes.append(_mark_lost(intent.id, foreign[0]))
+        elif applied is None:
+            self._change(intent, Action.CREATE, None, Cause.NEW, "new in the manifests")
+        elif intent.resource.drift is DriftPolicy.REVERT:
+            reason = "somebody removed it from the host: it is put back"
+            self._change(intent, Action.CREATE, None, Cause.DRIFT, reason)
+        else:
+            self._leave_drift(intent, "somebody removed it from the host")
+
+    def _adopt(self, intent: Intent, foreign: Sequence[Observed]) -> None:
+        if len(foreign) != 1:
+            found = "nothing on the host" if not foreign else f"{len(foreign)} things on the host"
+            message = f"cannot adopt {intent.id}: {found} runs the same command" if not foreign else (
+                f"cannot adopt {intent.id}: {found} run the same command: {', '.join(o.where for o in foreign)}"
+            )
+            hint = "remove all but one" if foreign else "check the manifest's command, or just apply it"
+            self.vetoes.append(Veto("ownership", message, intent.id, hint))
+            return
+        reason = "taken over from an entry that you wrote yourself"
+        self._change(intent, Action.ADOPT, foreign[0], Cause.REQUESTED, reason)
+
+    def _present(self, intent: Intent, observed: Observed) -> None:
+        desired = without_ignored(intent.state, observed.state, intent.resource.ignore)
+        applied = self.applied.get(intent.id)
+        if observed.state == desired:
+            self.unchanged += 1
+            entry = self._entry(intent, desired)
+            if applied is None or replace(applied, revision=entry.revision) != entry:
+                self.remember.append(entry)
+            return
+        cause, reason = _explain(desired, observed.state, applied.state if applied else None)
+        if cause is Cause.DRIFT and intent.resource.drift is not DriftPolicy.REVERT:
+            self._leave_drift(intent, "somebody changed it on the host")
+            return
+        self._change(replace(intent, state=desired), Action.UPDATE, observed, cause, reason)
+
+    def _leave_drift(self, intent: Intent, what: str) -> None:
+        policy = intent.resource.drift
+        self.skipped.append(Skip(intent.id, f"{what}; left so because its manifest says drift: {policy}", drift=True))
+
+    def unwanted(self, id_: ResourceId) -> None:
+        """Something of ours that no manifest asks for."""
+        observed, applied = self.ours.get(id_), self.applied.get(id_)
+        if observed is None:
+            if self._may_prune():
+                self.forget.append(id_)
+        elif self.snapshot.inventory_lost:
+            self.skipped.append(Skip(id_, "no manifest asks for it; not pruned while the inventory is being rebuilt"))
+            if applied is not None:
+                self.remember.append(applied)
+        elif applied is None:
+            reason = "carries our mark but is not in the inventory: adopt it with a manifest, or release it"
+            self.skipped.append(Skip(id_, reason))
+        elif not self.request.whole_tree:
+            pass  # a single file speaks only of what stands in it
+        elif not self.request.prune.enabled:
+            self.skipped.append(Skip(id_, "no manifest asks for it; pruning is switched off in the settings"))
+        elif observed.trouble is not None:
+            self.vetoes.append(Veto("ownership", observed.trouble, id_, "repair it by hand, then plan again"))
+        else:
+            self._delete(id_, observed)
+
+    def _may_prune(self) -> bool:
+        return self.request.whole_tree and self.request.prune.enabled and not self.snapshot.inventory_lost
+
+    def _delete(self, id_: ResourceId, observed: Observed) -> None:
+        self.changes.append(
+            Change(
+                id=id_,
+                provider=observed.provider,
+                action=Action.DELETE,
+                before=observed.state,
+                after=None,
+                cause=Cause.REMOVED,
+                reason="no manifest asks for it any more",
+                where=observed.where,
+                document_before=observed.document,
+                restore=observed.restore,
+            )
+        )
+
+    def release(self, id_: ResourceId) -> None:
+        """Give up ownership and leave the thing as it is."""
+        observed = self.ours.get(id_)
+        if observed is None or observed.trouble is not None:
+            message = observed.trouble if observed and observed.trouble else "nothing on this host carries its mark"
+            self.vetoes.append(Veto("ownership", f"cannot release {id_}: {message}", id_))
+            return
+        self.changes.append(
+            Change(
+                id=id_,
+                provider=observed.provider,
+                action=Action.RELEASE,
+                before=observed.state,
+                after=observed.state,
+                cause=Cause.REQUESTED,
+                reason="released: it stays as it is and is yours again",
+                where=observed.where,
+                document_before=observed.document,
+                restore=observed.restore,
+            )
+        )
+
+    def _change(
+        self, intent: Intent, action: Action, observed: Observed | None, cause: Cause, reason: str
+    ) -> None:
+        self.changes.append(
+            Change(
+                id=intent.id,
+                provider=intent.provider,
+                action=action,
+                before=observed.state if observed else None,
+                after=intent.state,
+                cause=cause,
+                reason=reason,
+                where=observed.where if observed else "",
+                document_before=observed.document if observed else None,
+                document_after=self.providers[intent.provider].document(intent.id, intent.state),
+                restore=observed.restore if observed else None,
+            )
+        )
+        self.owned[intent.id] = self._entry(intent, intent.state)
+
+    def _entry(self, intent: Intent, state: State) -> Owned:
+        return Owned(intent.id, intent.provider, state, intent.resource.protect, self.revision)
+
+    def difference(self) -> Difference:
+        return Difference(
+            changes=tuple(self.changes),
+            skipped=tuple(self.skipped),
+            vetoes=tuple(self.vetoes),
+            unchanged=self.unchanged,
+            remember=tuple(self.remember),
+            forget=tuple(self.forget),
+            owned=self.owned,
+        )
+
+
+def _explain(desired: State, observed: State, applied: State | None) -> tuple[Cause, str]:
+    """Whose change it is: ours (pending), somebody else's (drift), or both."""
+    if applied is None:
+        return Cause.PENDING, "carries our mark, but differs from the manifest"
+    if applied == desired:
+        return Cause.DRIFT, "somebody changed it on the host: it is put back as the manifest says"
+    if applied == observed:
+        return Cause.PENDING, "the manifest changed"
+    return Cause.PENDING, "the manifest changed, and somebody changed it on the host as well"
+
+
+def _mark_lost(id_: ResourceId, foreign: Observed) -> Veto:
+    return Veto(
+        guard="ownership",
+        message=f"{foreign.where} runs what {id_} runs, but no longer carries our mark: it may be yours now",
+        id=id_,
+        hint=f"`reconcile adopt {id_}` takes it over again; or remove that entry, or the manifest",
+    )
+
+
+def without_ignored(desired: State, observed: State, ignore: Sequence[str]) -> State:
+    """`desired` with the ignored attributes as they were found: another party may set those."""
+    if not ignore:
+        return desired
+    attributes: Json = dict(desired.attributes)
+    for path in ignore:
+        attributes = _copied(attributes, observed.attributes, path.split("."))
+    return State(attributes if isinstance(attributes, dict) else {})
+
+
+def _copied(target: Json, source: Json, path: Sequence[str]) -> Json:
+    """`target` with the value at `path` taken from `source`, absent where `source` has none."""
+    target_map = dict(target) if isinstance(target, Mapping) else {}
+    source_map = source if isinstance(source, Mapping) else {}
+    head, rest = path[0], path[1:]
+    if rest and (head in target_map or head in source_map):
+        inner = _copied(target_map.get(head, {}), source_map.get(head, {}), rest)
+        if inner:
+            target_map[head] = inner
+        else:
+            target_map.pop(head, None)
+    elif head in source_map:
+        target_map[head] = source_map[head]
+    else:
+        target_map.pop(head, None)
+    return target_map

@@ -1,0 +1,86 @@
+"""Look at the host once and make the snapshot that the whole pass decides on. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.host.protocol import Host
+from reconciler.model.address import ResourceId
+from reconciler.model.data import Json
+from reconciler.model.intent import Intent
+from reconciler.model.state import Observed, Owned, Ownership, Quarantined, Snapshot
+from reconciler.provider import Provider, Supported, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the journal knows and a plan depends on."""
+
+    inventory: tuple[Owned, ...]
+    inventory_lost: bool
+    quarantine: tuple[Quarantined, ...]
+    notices: tuple[str, ...]
+    mask_key: str
+
+
+def observe(
+    host: Host, providers: Mapping[str, Provider], intents: Sequence[Intent], memory: Memory
+) -> Snapshot:
+    """One snapshot of every backend that is wanted or holds something of ours. Raises ObserveError."""
+    found: list[Observed] = []
+    facts: dict[str, Mapping[str, Json]] = {}
+    unsupported: dict[str, str] = {}
+    wanted = wanted_by_provider(intents, memory.inventory)
+    for name in sorted(providers):
+        support = providers[name].probe(host)
+        if not isinstance(support, Supported):
+            unsupported[name] = support.why if support.hint is None else f"{support.why}; {support.hint}"
+            continue
+        observation = providers[name].observe(host, wanted.get(name, ()))
+        found += observation.found
+        facts[name] = observation.facts
+    inventory = _rebuilt(found) if memory.inventory_lost else memory.inventory
+    lost = memory.inventory_lost and bool(inventory)
+    return Snapshot(
+        taken=host.clock.now(),
+        host=host.facts(),
+        found=tuple(sorted(found, key=lambda item: (item.id, item.provider, item.where))),
+        facts=facts,
+        unsupported=unsupported,
+        inventory=inventory,
+        inventory_lost=lost,
+        quarantine=memory.quarantine,
+        notices=memory.notices + (_loss_notice(len(inventory)) if lost else ()),
+        mask_key=memory.mask_key,
+    )
+
+
+def wanted_by_provider(
+    intents: Sequence[Intent], inventory: Sequence[Owned]
+) -> dict[str, tuple[Wanted, ...]]:
+    """What each provider is to look for: desired states, last applied states, or both."""
+    pairs: dict[tuple[str, ResourceId], Wanted] = {}
+    for entry in inventory:
+        pairs[entry.provider, entry.id] = Wanted(entry.id, None, entry.state)
+    for intent in intents:
+        known = pairs.get((intent.provider, intent.id))
+        pairs[intent.provider, intent.id] = Wanted(intent.id, intent.state, known.applied if known else None)
+    wanted: dict[str, list[Wanted]] = {}
+    for (provider, _), item in sorted(pairs.items(), key=lambda pair: pair[0]):
+        wanted.setdefault(provider, []).append(item)
+    return {name: tuple(items) for name, items in wanted.items()}
+
+
+def _rebuilt(found: Sequence[Observed]) -> tuple[Owned, ...]:
+    """An inventory from the marks on the host: what carries ours is ours, as it stands."""
+    ours = (item for item in found if item.ownership is Ownership.OURS and item.trouble is None)
+    return tuple(Owned(item.id, item.provider, item.state) for item in ours)
+
+
+def _loss_notice(count: int) -> tuple[str, ...]:
+    things = f"{count} things on this host carry" if count != 1 else "1 thing on this host carries"
+    return (
+        f"No inventory was found, although {things} our mark. Ownership is rebuilt from the marks; "
+        "nothing is pruned in this pass.",
+    )

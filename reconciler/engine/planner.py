@@ -1,0 +1,138 @@
+"""Turn allowed changes into an ordered graph of steps with verify gates. Pure.
+
+Order: dependencies first, each level followed by its gates; removals last, behind everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Change, Danger
+from reconciler.model.intent import Difference, Intent, Request
+from reconciler.model.plan import ApplyStep, Plan, Step, Veto, VerifyStep
+from reconciler.model.resource import Desired, VerifyPolicy
+from reconciler.model.state import Owned, Snapshot
+from reconciler.provider import Provider
+
+
+def plan(
+    desired: Desired,
+    intents: Sequence[Intent],
+    snapshot: Snapshot,
+    request: Request,
+    difference: Difference,
+    changes: Sequence[Change],
+    vetoes: Sequence[Veto],
+    providers: Mapping[str, Provider],
+) -> Plan:
+    """The plan for these changes. Its fingerprint is filled in by the caller, which owns the mask."""
+    wanted = {intent.id: intent for intent in intents}
+    graph = _Graph(wanted, snapshot, request, difference, providers)
+    for level in levels(changes, wanted):
+        graph.add_level(level)
+    graph.add_removals([change for change in changes if change.action is Action.DELETE])
+    return Plan(
+        path=desired.path,
+        host=snapshot.host,
+        revision=desired.revision,
+        steps=tuple(graph.steps),
+        skipped=difference.skipped,
+        vetoes=tuple(vetoes),
+        notices=snapshot.notices,
+        unchanged=difference.unchanged,
+        sources={c.id: str(wanted[c.id].resource.source) for c in changes if c.id in wanted},
+    )
+
+
+def levels(changes: Sequence[Change], wanted: Mapping[ResourceId, Intent]) -> list[list[Change]]:
+    """Changes that are not removals, grouped so that each group needs only earlier groups."""
+    changed = {change.id: change for change in changes if change.action is not Action.DELETE}
+    edges = {intent.id: intent.resource.depends_on for intent in wanted.values()}
+    depth: dict[ResourceId, int] = {}  # how many changed resources stand in front of one
+    for id_ in TopologicalSorter(edges).static_order():
+        depth[id_] = max((depth[need] + (need in changed) for need in edges.get(id_, ())), default=0)
+    grouped: dict[int, list[Change]] = {}
+    for id_ in sorted(changed):
+        grouped.setdefault(depth.get(id_, 0), []).append(changed[id_])
+    return [grouped[level] for level in sorted(grouped)]
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Numbers the steps of one plan."""
+
+    wanted: Mapping[ResourceId, Intent]
+    snapshot: Snapshot
+    request: Request
+    difference: Difference
+    providers: Mapping[str, Provider]
+    steps: list[Step] = field(default_factory=list)
+    gates: dict[ResourceId, int] = field(default_factory=dict)
+    previous: dict[ResourceId, Owned] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.previous = {entry.id: entry for entry in self.snapshot.inventory}
+
+    def add_level(self, changes: Sequence[Change]) -> None:
+        applied = [self._apply(change, self._needs(change.id), after_all=False) for change in changes]
+        for step in applied:
+            self._gate(step)
+
+    def add_removals(self, changes: Sequence[Change]) -> None:
+        applied = [self._apply(change, (), after_all=True) for change in changes]
+        for step in applied:
+            self._gate(step)
+
+    def _apply(self, change: Change, needs: tuple[int, ...], *, after_all: bool) -> ApplyStep:
+        step = ApplyStep(
+            number=len(self.steps) + 1,
+            needs=needs,
+            change=change,
+            batch=self.providers[change.provider].batch(change),
+            owned=self.difference.owned.get(change.id),
+            previous=self.previous.get(change.id),
+            after_all=after_all,
+        )
+        self.steps.append(step)
+        return step
+
+    def _gate(self, step: ApplyStep) -> None:
+        change = step.change
+        intent = self.wanted.get(change.id)
+        keeps = change.after is not None and change.action is not Action.RELEASE
+        policy = intent.resource.verify if intent and keeps else VerifyPolicy()
+        number = len(self.steps) + 1
+        unattended = any(hazard.danger is Danger.MISSED_RUN and hazard.blocking for hazard in change.hazards)
+        accepted = unattended and Danger.MISSED_RUN.value in self.request.accept
+        self.steps.append(
+            VerifyStep(
+                number=number,
+                needs=(step.number,),
+                id=change.id,
+                provider=change.provider,
+                within=policy.within,
+                stable_for=policy.stable_for,
+                probes=policy.probes,
+                backend=keeps and not accepted,
+            )
+        )
+        self.gates[change.id] = number
+
+    def _needs(self, id_: ResourceId) -> tuple[int, ...]:
+        """Gates of the nearest changed dependencies, looking through unchanged ones."""
+        needs: set[int] = set()
+        seen: set[ResourceId] = set()
+        waiting = list(self.wanted[id_].resource.depends_on) if id_ in self.wanted else []
+        while waiting:
+            need = waiting.pop()
+            if need in seen:
+                continue
+            seen.add(need)
+            if need in self.gates:
+                needs.add(self.gates[need])
+            elif need in self.wanted:
+                waiting += self.wanted[need].resource.depends_on
+        return tuple(sorted(needs))

@@ -1,0 +1,89 @@
+"""From the steps of past rollouts: the changes that bring back what stood before them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Cause, Change
+from reconciler.model.intent import Difference
+from reconciler.model.plan import ApplyStep, Skip, Veto
+from reconciler.model.state import Observed, Owned, Ownership, Snapshot
+
+
+def restore(steps: Sequence[ApplyStep], snapshot: Snapshot, why: str) -> Difference:
+    """The difference that takes back `steps`, given oldest first. What somebody changed since is vetoed."""
+    ours = {item.id: item for item in snapshot.found if item.ownership is Ownership.OURS}
+    changes: list[Change] = []
+    skipped: list[Skip] = []
+    vetoes: list[Veto] = []
+    owned: dict[ResourceId, Owned] = {}
+    for id_, (oldest, newest) in sorted(_spans(steps).items()):
+        back = _back(oldest, newest, why)
+        if back.action is Action.NONE or _equals(back, ours):
+            skipped.append(Skip(id_, "already as it was before"))
+            continue
+        veto = _changed_since(back, ours.get(id_))
+        if veto is not None:
+            vetoes.append(veto)
+            continue
+        found = ours.get(id_)
+        changes.append(replace(back, restore=found.restore, where=found.where) if found else back)
+        if oldest.previous is not None:
+            owned[id_] = oldest.previous
+    return Difference(tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned)
+
+
+def _spans(steps: Sequence[ApplyStep]) -> dict[ResourceId, tuple[ApplyStep, ApplyStep]]:
+    """First and last step of each resource."""
+    spans: dict[ResourceId, tuple[ApplyStep, ApplyStep]] = {}
+    for step in steps:
+        first, _ = spans.get(step.change.id, (step, step))
+        spans[step.change.id] = (first, step)
+    return spans
+
+
+def _back(oldest: ApplyStep, newest: ApplyStep, why: str) -> Change:
+    """One change from what the newest step left to what the oldest one found."""
+    first, last = oldest.change, newest.change.inverse()
+    was_ours = first.before is not None and first.action is not Action.ADOPT
+    is_ours = last.before is not None and last.action is not Action.ADOPT
+    return replace(
+        last,
+        action=_action(was_ours, is_ours, first),
+        after=first.before,
+        exact=first.restore,
+        document_after=first.document_before,
+        cause=Cause.REQUESTED,
+        reason=why,
+    )
+
+
+def _action(was_ours: bool, is_ours: bool, first: Change) -> Action:
+    """The verb that leads from what is to what was."""
+    if was_ours and is_ours:
+        return Action.UPDATE
+    if was_ours:
+        return Action.ADOPT if first.action is Action.RELEASE else Action.CREATE
+    if not is_ours:
+        return Action.NONE
+    return Action.RELEASE if first.action is Action.ADOPT else Action.DELETE
+
+
+def _equals(back: Change, ours: Mapping[ResourceId, Observed]) -> bool:
+    found = ours.get(back.id)
+    wanted = None if back.action is Action.RELEASE else back.after
+    return found is None if wanted is None else found is not None and found.state == wanted
+
+
+def _changed_since(back: Change, found: Observed | None) -> Veto | None:
+    """Why the thing may not be taken back: it is no longer what the rollout left."""
+    if back.action in (Action.CREATE, Action.ADOPT):
+        stands = found is None
+    else:
+        stands = found is not None and found.trouble is None and found.state == back.before
+    if stands:
+        return None
+    message = f"{back.id} is no longer as the rollout left it: somebody changed it on the host since"
+    return Veto("ownership", message, back.id, "plan and apply the manifests first, or repair it by hand")

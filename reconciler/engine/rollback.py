@@ -1,0 +1,100 @@
+"""From a rollout's journal and a fresh look at the host: what an undo has to do. Pure.
+
+The undo itself goes through the executor like any other change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Change
+from reconciler.model.plan import ApplyStep, Step, VerifyStep
+from reconciler.model.rollout import StepStatus
+from reconciler.model.state import Observed, Ownership, State
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What to undo. `phases` are groups in order; `kept` steps never happened; `stuck` cannot be undone safely."""
+
+    phases: tuple[tuple[ApplyStep, ...], ...]
+    kept: tuple[ApplyStep, ...]
+    stuck: tuple[tuple[ApplyStep, str], ...]
+
+
+def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) -> Undo:
+    """Inverse steps, last first, of every change that may have happened.
+
+    A thing that stands neither as before nor as after was touched by somebody else: it is left alone and said.
+    """
+    ours = {item.id: item for item in found if item.ownership is Ownership.OURS}
+    depth = _depths([step for step, _ in steps])
+    waves: dict[int, list[ApplyStep]] = {}
+    kept: list[ApplyStep] = []
+    stuck: list[tuple[ApplyStep, str]] = []
+    touched = {StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED}
+    for step, status in steps:
+        if not isinstance(step, ApplyStep) or status not in touched:
+            continue
+        if stands(step.change, ours):
+            waves.setdefault(depth[step.number], []).append(inverse(step))
+        elif stands(step.change.inverse(), ours):
+            kept.append(inverse(step))
+        else:
+            stuck.append((step, f"{step.change.id} is neither as before nor as after the change"))
+    phases = tuple(tuple(reversed(waves[level])) for level in sorted(waves, reverse=True))
+    return Undo(phases, tuple(kept), tuple(stuck))
+
+
+def stands(change: Change, ours: Mapping[ResourceId, Observed]) -> bool:
+    """Whether the host is as it should be once `change` is done."""
+    expected, item = outcome(change), ours.get(change.id)
+    return item is None if expected is None else item is not None and item.state == expected
+
+
+def outcome(change: Change) -> State | None:
+    """The state that must carry our mark once `change` is done; None where nothing may."""
+    return None if change.action is Action.RELEASE else change.after
+
+
+def inverse(step: ApplyStep) -> ApplyStep:
+    """The step that takes one back, with the inventory entry from before."""
+    return replace(
+        step,
+        needs=(),
+        change=step.change.inverse(),
+        owned=step.previous,
+        previous=step.owned,
+        after_all=False,
+    )
+
+
+def checks(steps: Iterable[ApplyStep]) -> tuple[VerifyStep, ...]:
+    """Gates that only look whether each undone change really is undone."""
+    return tuple(
+        VerifyStep(
+            number=step.number,
+            needs=(),
+            id=step.change.id,
+            provider=step.change.provider,
+            within=0.0,
+            stable_for=0.0,
+            probes=(),
+            backend=False,
+        )
+        for step in steps
+    )
+
+
+def _depths(steps: Sequence[Step]) -> dict[int, int]:
+    """How many steps stand in front of each one; removals stand behind all others."""
+    depth: dict[int, int] = {}
+    for step in steps:
+        depth[step.number] = max((depth[need] + 1 for need in step.needs), default=0)
+    last = max(depth.values(), default=0) + 1
+    for step in steps:
+        if isinstance(step, ApplyStep) and step.after_all:
+            depth[step.number] = last
+    return depth

@@ -1,0 +1,64 @@
+"""A host whose calls all end before one deadline: how the engine bounds the time of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.host.protocol import Clock, Completed, Host
+from reconciler.model.errors import CommandTimeout
+from reconciler.model.state import HostFacts
+
+
+class DeadlineHost:
+    """Wraps a host. `deadline` is on its monotonic clock; a call after it raises CommandTimeout and does nothing."""
+
+    def __init__(self, host: Host, deadline: float) -> None:
+        self._host = host
+        self._deadline = deadline
+        self.clock: Clock = host.clock
+
+    def _left(self, what: str, timeout: float) -> float:
+        left = self._deadline - self.clock.monotonic()
+        if left <= 0:
+            raise CommandTimeout(f"cannot {what}: the time for this step is used up")
+        return min(left, timeout)
+
+    def facts(self) -> HostFacts:
+        return self._host.facts()
+
+    def which(self, program: str) -> str | None:
+        return self._host.which(program)
+
+    def query(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        return self._host.query(argv, timeout=self._left(f"run {argv[0]}", timeout), stdin=stdin)
+
+    def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        return self._host.execute(argv, timeout=self._left(f"run {argv[0]}", timeout), stdin=stdin)
+
+    def probe_command(
+        self, argv: Sequence[str], *, timeout: float, directory: str | None, environment: Mapping[str, str]
+    ) -> Completed:
+        left = self._left(f"run {argv[0]}", timeout)
+        return self._host.probe_command(argv, timeout=left, directory=directory, environment=environment)
+
+    def read(self, path: Path, *, limit: int = 16 * 2**20) -> bytes | None:
+        return self._host.read(path, limit=limit)
+
+    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        self._left(f"write {path}", 0.0)
+        self._host.write(path, content, mode=mode)
+
+    def remove(self, path: Path) -> None:
+        self._left(f"remove {path}", 0.0)
+        self._host.remove(path)
+
+    def processes(self, names: frozenset[str]) -> tuple[int, ...]:
+        return self._host.processes(names)
+
+    def modified(self, path: Path) -> datetime | None:
+        return self._host.modified(path)
+
+    def connect(self, address: str, port: int, *, timeout: float) -> None:
+        self._host.connect(address, port, timeout=self._left(f"connect to {address}:{port}", timeout))

@@ -1,0 +1,103 @@
+"""Where things are kept, and what `reconciler.yaml` says. Environment arrives as an argument.
+
+The settings file is validated once and remembered by content, so that it costs a read and no library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.model.codec import decode, encode
+from reconciler.model.data import bytes_digest
+from reconciler.model.errors import LoadError, Problem
+from reconciler.model.intent import PrunePolicy
+
+FILE_NAME = "reconciler.yaml"
+DRIFT_INTERVAL = 300.0  # seconds between two looks at the host in watch mode
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `reconciler.yaml` holds, with its defaults."""
+
+    host_name: str = ""
+    plugins: tuple[str, ...] = ()
+    prune: PrunePolicy = PrunePolicy()
+    drift_interval: float = DRIFT_INTERVAL
+    source: str = ""  # the file, as found; empty where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the journal and the cache live. `cache` may vanish at any time."""
+
+    state: Path
+    cache: Path
+
+
+def folders(environ: Mapping[str, str], *, root: bool) -> Folders:
+    """RECONCILER_STATE_DIR and RECONCILER_CACHE_DIR, else the platform's places (XDG; /var for root)."""
+    home = Path(environ.get("HOME") or "~").expanduser()
+    state = Path("/var/lib") if root else Path(environ.get("XDG_STATE_HOME") or home / ".local/state")
+    cache = Path("/var/cache") if root else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return Folders(
+        Path(environ.get("RECONCILER_STATE_DIR") or state / "reconciler"),
+        Path(environ.get("RECONCILER_CACHE_DIR") or cache / "reconciler"),
+    )
+
+
+def find(tree: Path) -> Path | None:
+    """`reconciler.yaml` in the tree or above it, up to the root of its git checkout; else beside or in the tree."""
+    start = tree.absolute() if tree.is_dir() else tree.absolute().parent
+    above = [start, *start.parents]
+    root = next((folder for folder in above if (folder / ".git").exists()), None)
+    reach = above[: above.index(root) + 1] if root else above[:2]
+    return next((folder / FILE_NAME for folder in reach if (folder / FILE_NAME).is_file()), None)
+
+
+def read(tree: Path, cache: Path) -> Settings:
+    """The settings that apply to a tree. Raises LoadError with every problem of the file."""
+    path = find(tree)
+    if path is None:
+        return Settings()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise LoadError((Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"),)) from error
+    key = bytes_digest(content + str(path).encode())
+    remembered = _recall(cache / "settings.json", key)
+    if remembered is not None:
+        return remembered
+    from reconciler.load.settings_file import settings_values
+
+    settings = _settings(settings_values(path, content), str(path))
+    _remember(cache / "settings.json", key, settings)
+    return settings
+
+
+def _settings(values: Mapping[str, object], source: str) -> Settings:
+    data: dict[str, object] = {name: value for name, value in values.items() if value is not None}
+    return decode(Settings, {**data, "source": source})  # type: ignore[dict-item]
+
+
+def _recall(path: Path, key: str) -> Settings | None:
+    """What an earlier run remembered of the same content; anything unreadable counts as nothing."""
+    try:
+        stored = json.loads(path.read_bytes())
+        return decode(Settings, stored["settings"]) if stored["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remember(path: Path, key: str, settings: Settings) -> None:
+    """Best effort: a cache that cannot be written costs time and nothing else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"key": key, "settings": encode(settings)}))
+        partial.replace(path)
+    except OSError:
+        return

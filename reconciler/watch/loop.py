@@ -1,0 +1,74 @@
+"""One pass per wake, one at a time: what is passed over, what is kept, and what is said only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from reconciler.model.errors import ExitCode, LoadError, LockBusy, ReconcileError
+from reconciler.model.resource import Desired
+from reconciler.watch.wakes import Wake
+
+Pass: TypeAlias = Callable[[Desired], "tuple[ExitCode, str]"]  # plan and apply; how it ended, in words
+
+
+@dataclass(slots=True)
+class Loop:
+    """Keeps the host as the last good revision says.
+
+    A tree with problems is reported once and the last good revision stays in force: a half-saved file
+    never counts as a wish. The same message is not said twice in a row.
+    """
+
+    load: Callable[[], Desired]
+    run_pass: Pass
+    say: Callable[[str], None]
+    explain: Callable[[ReconcileError], str]
+    good: Desired | None = None
+    busy: bool = False
+    _said: str = field(default="", init=False)
+
+    def run(self, wakes: Iterable[Wake]) -> ExitCode:
+        """Make passes until the wakes end. Answers how the last one ended."""
+        code = ExitCode.DONE
+        for wake in wakes:
+            code = self.once(wake)
+        return code
+
+    def once(self, wake: Wake) -> ExitCode:
+        """One pass, unless the tree is as it was and the host need not be looked at yet."""
+        before = self.good
+        try:
+            self.good = self.load()
+        except ReconcileError as error:
+            kept = "" if before is None else "\nThe last good revision stays in force."
+            self._say_once(self.explain(error) + kept)
+            if not isinstance(error, LoadError) or before is None or wake is Wake.TREE:
+                return error.exit_code
+        if self.good is None:
+            return ExitCode.ERROR
+        same = before is not None and before.revision.digest == self.good.revision.digest
+        if wake is Wake.TREE and same and not self.busy:
+            return ExitCode.DONE
+        return self._pass(self.good)
+
+    def _pass(self, desired: Desired) -> ExitCode:
+        try:
+            code, text = self.run_pass(desired)
+        except ReconcileError as error:
+            self.busy = isinstance(error, LockBusy)
+            self._say_once(self.explain(error))
+            return error.exit_code
+        self.busy = False
+        if text:
+            self.say(text)
+            self._said = ""
+        elif code is ExitCode.DONE:
+            self._said = ""
+        return code
+
+    def _say_once(self, text: str) -> None:
+        if text != self._said:
+            self.say(text)
+            self._said = text
