@@ -1,1 +1,1 @@
-"""."""
+"""One pydantic model per manifest kind, and the envelope around it. Knows nothing of files or hosts."""

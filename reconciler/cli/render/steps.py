@@ -1,0 +1,152 @@
+"""What one step changes, as safe plain lines: dangers, field differences, run times, the raw difference.
+
+Every string that leaves here is masked and free of hidden characters; the media only lay it out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.cli.render.characters import visible
+from reconciler.cli.render.outline import DANGERS, SIGNS, manifest_place, refusing
+from reconciler.cli.render.runs import Clockwork
+from reconciler.model.change import Action, Change, FieldDiff, Hazard, field_diffs
+from reconciler.model.data import Json
+from reconciler.model.mask import Mask
+from reconciler.model.plan import ApplyStep, Plan
+
+MANY = 60  # changes from which harmless ones are shown in short
+ABSENT = "(not set)"
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """The one line that says what happens to what, and why."""
+
+    number: int
+    sign: str
+    action: Action
+    name: str
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One attribute before and after, as text; None where there is nothing to set beside the other."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """One hazard in words."""
+
+    label: str
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Everything below the title. `raw` holds lines with their sign: `-`, `+` or a space."""
+
+    dangers: tuple[Danger, ...]
+    fields: tuple[Field, ...]
+    runs: tuple[str, ...]
+    where: str
+    raw: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Turns the steps of one plan into titles and bodies."""
+
+    plan: Plan
+    mask: Mask
+    clockwork: Clockwork
+
+    def clean(self, text: str) -> str:
+        return visible(self.mask.text(text))
+
+    def title(self, step: ApplyStep) -> Title:
+        change = step.change
+        return Title(
+            number=step.number,
+            sign=SIGNS[change.action],
+            action=change.action,
+            name=visible(str(change.id)),
+            place=visible(":".join(filter(None, manifest_place(self.plan, change.id)))),
+            reason=self.clean(change.reason),
+        )
+
+    def full(self, change: Change) -> Body:
+        """All there is to say."""
+        raw = self._raw(change)
+        shown = change.action in (Action.CREATE, Action.DELETE, Action.RELEASE) and raw
+        fields = () if shown else self._fields(change)
+        return Body(self._dangers(change), fields, self.clockwork.lines(change), self.clean(change.where), raw)
+
+    def short(self, change: Change) -> Body:
+        """What changes, once: the fields of an update, the line of anything else."""
+        fields = self._fields(change) if change.before and change.after else ()
+        raw = () if fields else self._raw(change)
+        return Body(self._dangers(change), fields if fields or raw else self._fields(change), (), "", raw)
+
+    def _dangers(self, change: Change) -> tuple[Danger, ...]:
+        return tuple(self._danger(hazard) for hazard in change.hazards)
+
+    def _danger(self, hazard: Hazard) -> Danger:
+        label = DANGERS[hazard.danger]
+        if refusing(hazard, self.plan):
+            return Danger(label, "a reason for the refusal above", None)
+        accepted = " (accepted)" if hazard.blocking and not self.plan.vetoes else ""
+        return Danger(label + accepted, self.clean(hazard.message), self.clean(hazard.hint) if hazard.hint else None)
+
+    def _fields(self, change: Change) -> tuple[Field, ...]:
+        if change.action is Action.RELEASE:
+            return ()
+        both = change.before is not None and change.after is not None
+        return tuple(self._field(diff, both=both) for diff in field_diffs(change.before, change.after))
+
+    def _field(self, diff: FieldDiff, *, both: bool) -> Field:
+        before, after = (self._value(diff.path, value) for value in (diff.before, diff.after))
+        if both:
+            before, after = before or ABSENT, after or ABSENT
+        return Field(visible(".".join(diff.path)), before, after)
+
+    def _value(self, path: Sequence[str], value: Json) -> str | None:
+        if value is None:
+            return None
+        return visible(json.dumps(self.mask.at(path, value), ensure_ascii=False))
+
+    def _raw(self, change: Change) -> tuple[tuple[str, str], ...]:
+        before = self._lines(change.document_before)
+        if change.action is Action.RELEASE and change.document_after is None:
+            return tuple((" ", line) for line in before)
+        after = self._lines(change.document_after)
+        if len(before) > 1 and len(after) > 1:
+            return _unified(before, after)
+        return (*(("-", line) for line in before), *(("+", line) for line in after))
+
+    def _lines(self, document: str | None) -> list[str]:
+        if not document:
+            return []
+        return [visible(line) for line in self.mask.text(document).removesuffix("\n").split("\n")]
+
+
+def _unified(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The lines that differ with three lines around them; a gap is shown as `...`."""
+    from difflib import unified_diff
+
+    shown: list[tuple[str, str]] = []
+    for line in list(unified_diff(before, after, n=3, lineterm=""))[2:]:
+        if line.startswith("@@"):
+            shown += [(" ", "...")] if shown else []
+        else:
+            shown.append((line[0], line[1:]))
+    return tuple(shown)

@@ -1,0 +1,67 @@
+"""`reconcile status`, and what bare `reconcile` shows. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.session import application, output_option, path_argument, print_json, wants_colour
+
+if TYPE_CHECKING:
+    from reconciler.app import App, Planned
+    from reconciler.cli.render.rollout import Status
+    from reconciler.journal.journal import Journal
+
+
+@click.command
+@path_argument
+@output_option("text", "json")
+def command(path: Path = Path("desired"), output: str = "text") -> int:
+    """What is owned, stable, pending, drifting, quarantined; who is applying. Changes nothing."""
+    from reconciler.cli.render.rollout import status_text
+    from reconciler.model.codec import encode
+    from reconciler.model.mask import Mask
+
+    app = application(path)
+    with app.journal() as journal:
+        planned = app.plan(app.request(), journal=journal) if path.exists() else None
+        status = _status(app, journal, planned)
+        mask = Mask(journal.mask_key())
+    if output == "json":
+        print_json(mask.json(encode(status)))
+    else:
+        sys.stdout.write(status_text(status, mask=mask, colour=wants_colour(sys.stdout, os.environ)))
+    return 0
+
+
+def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
+    from reconciler.cli.render.rollout import Status
+    from reconciler.journal.lock import holder
+    from reconciler.model.change import Cause
+
+    stable = journal.stable()
+    found = holder(app.folders.state)
+    watching = holder(app.folders.state / "watch")
+    changes = planned.plan.changes if planned else ()
+    skipped = planned.plan.skipped if planned else ()
+    drifted = sum(c.cause is Cause.DRIFT for c in changes) + sum(skip.drift for skip in skipped)
+    unsupported = planned.snapshot.unsupported if planned else {}
+    return Status(
+        host=app.host.facts(),
+        path=str(app.path),
+        stable=stable[1] if stable else None,
+        stable_since=journal.rollout(stable[0]).ended if stable else None,
+        stable_rollout=stable[0] if stable else None,
+        owned=journal.owned_count(),
+        pending=sum(c.cause is not Cause.DRIFT for c in changes) if planned else None,
+        drifted=drifted if planned else None,
+        quarantine=journal.quarantine(),
+        interrupted=journal.interrupted(),
+        lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
+        backends={name: unsupported.get(name) for name in app.registry.providers} if planned else None,
+        notices=(journal.set_aside,) if journal.set_aside else (),
+    )

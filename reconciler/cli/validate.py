@@ -1,0 +1,67 @@
+"""`reconcile validate`: every problem of the manifests, without looking at the host."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.session import application, output_option, path_argument, print_json
+
+if TYPE_CHECKING:
+    from reconciler.model.errors import LoadError
+    from reconciler.model.resource import Resource
+
+
+@click.command
+@path_argument
+@output_option("text", "json", "github")
+def command(path: Path, output: str) -> int:
+    """Check the manifests in PATH and report every problem with its place. Looks at nothing but the files.
+
+    \b
+    Exit code: 0 when all are valid, else 1.
+    """
+    from reconciler.engine.intents import intents
+    from reconciler.model.errors import LoadError
+
+    try:
+        app = application(path)
+        resources = app.load().resources
+        intents(resources, app.registry.providers)
+    except LoadError as error:
+        if output == "text":
+            raise
+        return _report(error, output)
+    if output == "json":
+        print_json({"valid": True, "manifests": len(resources), "files": _files(resources), "problems": []})
+    else:
+        sys.stdout.write(_verdict(path, resources))
+    return 0
+
+
+def _files(resources: tuple[Resource, ...]) -> int:
+    return len({resource.source.file for resource in resources})
+
+
+def _verdict(path: Path, resources: tuple[Resource, ...]) -> str:
+    from reconciler.cli.render.characters import several
+
+    if not resources:
+        return f"There are no manifests in {path}.\n"
+    verb = "is" if len(resources) == 1 else "are"
+    return f"{several(len(resources), 'manifest')} in {several(_files(resources), 'file')} {verb} valid\n"
+
+
+def _report(error: LoadError, output: str) -> int:
+    if output == "json":
+        from reconciler.model.codec import encode
+
+        print_json({"valid": False, "problems": encode(error.problems)})
+    else:
+        from reconciler.cli.render.github import problems_annotations
+
+        sys.stdout.write(problems_annotations(error.problems))
+    return int(error.exit_code)

@@ -1,0 +1,241 @@
+"""A host in memory for tests: files, programs and processes as plain data, its own time, and faults.
+
+Deterministic. Nothing here touches the machine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL, TooLong
+from reconciler.host.protocol import Clock, Completed
+from reconciler.model.errors import HostError
+from reconciler.model.state import HostFacts
+
+T = TypeVar("T")
+
+Program: TypeAlias = Callable[[Sequence[str], bytes], Completed]
+"""A program of a fake host: whole argument list (its own name first) and standard input -> result."""
+
+START = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+FACTS = HostFacts(name="fake", platform="linux", user="tester", timezone="Europe/Berlin")
+
+
+class Crash(BaseException):
+    """The process dies here. Not an Exception, so that no handler may survive it."""
+
+
+class FakeClock:
+    """Time that moves only when a test, or a sleep, moves it."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._now = start
+        self._elapsed = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(max(0.0, seconds))
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: the wall clock and the monotonic one."""
+        self._now += timedelta(seconds=seconds)
+        self._elapsed += seconds
+
+    def set(self, now: datetime) -> None:
+        """Set the wall clock alone, as an administrator would."""
+        self._now = now
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One host call: its number from 1, the method, and what it was about (argv or path, as text)."""
+
+    number: int
+    method: str
+    target: str
+
+    @property
+    def writes(self) -> bool:
+        return self.method in {"execute", "write", "remove"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Raise `error` at a call, before or after its effect."""
+
+    error: BaseException
+    before: bool
+
+
+class FakeHost:
+    """`programs` maps a name (`crontab`) to its behaviour; `running` a process id to its command name.
+
+    `denied` holds paths that cannot be read or written; `listening` the open TCP ports; `time` is its clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        programs: Mapping[str, Program] | None = None,
+        running: Mapping[int, str] | None = None,
+        listening: Iterable[tuple[str, int]] = (),
+        facts: HostFacts = FACTS,
+        clock: FakeClock | None = None,
+    ) -> None:
+        self.time = clock or FakeClock()
+        self.clock: Clock = self.time
+        self.files: dict[str, bytes] = dict(files or {})
+        self.modes: dict[str, int] = {}
+        self.times: dict[str, datetime] = {}
+        self.programs: dict[str, Program] = dict(programs or {})
+        self.running: dict[int, str] = dict(running or {})
+        self.listening: set[tuple[str, int]] = set(listening)
+        self.denied: set[str] = set()
+        self.host_facts = facts
+        self.log: list[Call] = []
+        self._faults: dict[int, _Fault] = {}
+        self._hooks: list[Callable[[Call], None]] = []
+        self._in_hook = False
+        self._lock = threading.RLock()
+
+    @property
+    def calls(self) -> int:
+        """Host calls so far."""
+        return len(self.log)
+
+    def fail_at(
+        self, number: int, error: HostError | str = "a fault put there by a test", *, before: bool = True
+    ) -> None:
+        """Make the `number`-th call from now (1 is the next) raise, before it takes effect (or just after)."""
+        cause = error if isinstance(error, HostError) else HostError(f"cannot reach the host: {error}")
+        self._faults[self.calls + number] = _Fault(cause, before)
+
+    def crash_at(self, number: int, *, before: bool = True) -> None:
+        """Make the process die at the `number`-th call from now, before or just after its effect."""
+        self._faults[self.calls + number] = _Fault(Crash(f"at call {number}"), before)
+
+    def on_call(self, hook: Callable[[Call], None]) -> None:
+        """Call `hook` before each call takes effect; calls that it makes itself do not reach it again."""
+        self._hooks.append(hook)
+
+    def heal(self) -> None:
+        """Drop every fault and hook, and give all paths back."""
+        self._faults.clear()
+        self._hooks.clear()
+        self.denied.clear()
+
+    def _call(self, method: str, target: str, effect: Callable[[], T]) -> T:
+        with self._lock:
+            call = Call(len(self.log) + 1, method, target)
+            self.log.append(call)
+            if not self._in_hook:
+                self._run_hooks(call)
+            fault = self._faults.pop(call.number, None)
+            if fault and fault.before:
+                raise fault.error
+            result = effect()
+            if fault:
+                raise fault.error
+            return result
+
+    def _run_hooks(self, call: Call) -> None:
+        self._in_hook = True
+        try:
+            for hook in tuple(self._hooks):
+                hook(call)
+        finally:
+            self._in_hook = False
+
+    def facts(self) -> HostFacts:
+        return self._call("facts", "", lambda: self.host_facts)
+
+    def which(self, program: str) -> str | None:
+        return self._call("which", program, lambda: f"/usr/bin/{program}" if program in self.programs else None)
+
+    def query(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:  # noqa: ARG002
+        return self._call("query", " ".join(argv), lambda: self._start(argv, stdin))
+
+    def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:  # noqa: ARG002
+        return self._call("execute", " ".join(argv), lambda: self._start(argv, stdin))
+
+    def probe_command(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,  # noqa: ARG002
+        directory: str | None,  # noqa: ARG002
+        environment: Mapping[str, str],  # noqa: ARG002
+    ) -> Completed:
+        done = self._call("probe_command", " ".join(argv), lambda: self._start(argv, b""))
+        return Completed(done.code, (done.stdout + done.stderr)[-PROBE_TAIL:], b"")
+
+    def _start(self, argv: Sequence[str], stdin: bytes) -> Completed:
+        program = self.programs.get(argv[0].rsplit("/", 1)[-1])
+        if program is None:
+            raise HostError(f"cannot run {argv[0]}: there is no such program", hint=f"install {argv[0]}")
+        return program(tuple(argv), stdin)
+
+    def read(self, path: Path, *, limit: int = OUTPUT_LIMIT) -> bytes | None:
+        def effect() -> bytes | None:
+            self._permit("read", path)
+            content = self.files.get(str(path))
+            if content is not None and len(content) > limit:
+                raise TooLong(f"cannot read {path}: it is longer than {limit} bytes")
+            return content
+
+        return self._call("read", str(path), effect)
+
+    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        def effect() -> None:
+            self._permit("write", path)
+            self.files[str(path)] = bytes(content)
+            self.modes[str(path)] = mode
+            self.times[str(path)] = self.clock.now()
+
+        self._call("write", str(path), effect)
+
+    def remove(self, path: Path) -> None:
+        def effect() -> None:
+            self._permit("remove", path)
+            self.files.pop(str(path), None)
+            self.modes.pop(str(path), None)
+            self.times.pop(str(path), None)
+
+        self._call("remove", str(path), effect)
+
+    def _permit(self, verb: str, path: Path) -> None:
+        if str(path) in self.denied:
+            raise HostError(f"cannot {verb} {path}: permission denied")
+
+    def processes(self, names: frozenset[str]) -> tuple[int, ...]:
+        return self._call(
+            "processes",
+            ",".join(sorted(names)),
+            lambda: tuple(sorted(pid for pid, name in self.running.items() if name in names)),
+        )
+
+    def modified(self, path: Path) -> datetime | None:
+        def effect() -> datetime | None:
+            return self.times.get(str(path), START) if str(path) in self.files else None
+
+        return self._call("modified", str(path), effect)
+
+    def connect(self, address: str, port: int, *, timeout: float) -> None:  # noqa: ARG002
+        def effect() -> None:
+            if (address, port) not in self.listening:
+                raise HostError(f"cannot connect to {address}:{port}: connection refused")
+
+        self._call("connect", f"{address}:{port}", effect)

@@ -1,0 +1,208 @@
+"""This machine: files, programs and sockets for real, each call bounded in time and size.
+
+The only place of the engine that starts processes. Never a shell, never an unbounded wait.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.host import system
+from reconciler.host.limits import OUTPUT_LIMIT, TooLong
+from reconciler.host.protocol import Clock, Completed
+from reconciler.model.errors import HostError
+from reconciler.model.state import HostFacts
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))
+
+
+class LocalHost:
+    """The machine that this process runs on, as the user that it runs as."""
+
+    def __init__(self, clock: Clock | None = None, *, name: str = "") -> None:
+        self.clock: Clock = clock or SystemClock()
+        self._name = name  # what the settings call this machine
+
+    def facts(self) -> HostFacts:
+        facts = system.host_facts(os.environ)
+        return replace(facts, name=self._name) if self._name else facts
+
+    def which(self, program: str) -> str | None:
+        if "/" in program:
+            return str(Path(program).absolute()) if _executable(Path(program)) else None
+        for folder in os.get_exec_path():
+            if folder and _executable(Path(folder, program)):
+                return str(Path(folder, program).absolute())
+        return None
+
+    def query(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        return self.execute(argv, timeout=timeout, stdin=stdin)
+
+    def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        from reconciler.host.process import run
+
+        return run(argv, timeout=timeout, stdin=stdin, environment={**os.environ, "LC_ALL": "C"})
+
+    def probe_command(
+        self, argv: Sequence[str], *, timeout: float, directory: str | None, environment: Mapping[str, str]
+    ) -> Completed:
+        from reconciler.host.process import run_for_tail
+
+        folder = None if directory is None else _expanded(directory)
+        return run_for_tail(argv, timeout=timeout, directory=folder, environment={**os.environ, **environment})
+
+    def read(self, path: Path, *, limit: int = OUTPUT_LIMIT) -> bytes | None:
+        try:
+            with _trouble("read", path):
+                # O_NONBLOCK: opening a named pipe must not wait for its writer.
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        except _Absent:
+            return None
+        try:
+            with _trouble("read", path):
+                return _content(file, path, limit)
+        finally:
+            os.close(file)
+
+    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        temporary = path.with_name(f".reconciler-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+        with _trouble("write", path, absent=False):
+            try:
+                _write_synced(temporary, content, mode)
+                temporary.rename(path)
+            except BaseException:
+                with suppress(OSError):
+                    temporary.unlink()
+                raise
+            _sync_folder(path.parent)
+
+    def remove(self, path: Path) -> None:
+        with suppress(_Absent), _trouble("remove", path):
+            path.unlink()
+            _sync_folder(path.parent)
+
+    def processes(self, names: frozenset[str]) -> tuple[int, ...]:
+        return system.running(names)
+
+    def modified(self, path: Path) -> datetime | None:
+        with suppress(_Absent), _trouble("look at", path):
+            return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return None
+
+    def connect(self, address: str, port: int, *, timeout: float) -> None:
+        from reconciler.host.network import connect
+
+        connect(address, port, timeout=timeout)
+
+
+class _Absent(Exception):
+    """There is no such file."""
+
+
+@contextmanager
+def _trouble(verb: str, path: Path, *, absent: bool = True) -> Iterator[None]:
+    """Errors of the operating system as HostError; a missing file as _Absent where that is an answer."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if absent:
+            raise _Absent from error
+        raise HostError(f"cannot {verb} {path}: its folder {path.parent} does not exist") from error
+    except OSError as error:
+        cause = (error.strerror or str(error)).lower()
+        raise HostError(f"cannot {verb} {path}: {cause}", hint=_HINTS.get(error.errno or 0)) from error
+    except ValueError as error:
+        raise HostError(f"cannot {verb} {str(path)!r}: {error}") from error
+
+
+_HINTS = {
+    errno.ENOSPC: "free some space on that disk and run again",
+    errno.EDQUOT: "free some of your disk quota and run again",
+    errno.EROFS: "that disk is mounted read-only",
+}
+
+
+def _executable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def _expanded(directory: str) -> str:
+    try:
+        return str(Path(directory).expanduser())
+    except RuntimeError as error:  # `~nobody-of-that-name`
+        raise HostError(f"cannot find the folder {directory}: {error}") from error
+
+
+def _content(file: int, path: Path, limit: int) -> bytes:
+    about = os.fstat(file)
+    if not stat.S_ISREG(about.st_mode):
+        raise HostError(f"cannot read {path}: it is not a regular file")
+    if about.st_size > limit:
+        raise _too_long(path, limit)
+    parts: list[bytes] = []
+    size = 0
+    while part := os.read(file, min(2**20, limit + 1 - size)):
+        parts.append(part)
+        size += len(part)
+        if size > limit:  # grew while it was read, or lies in /proc, where sizes are 0
+            raise _too_long(path, limit)
+    return b"".join(parts)
+
+
+def _too_long(path: Path, limit: int) -> TooLong:
+    return TooLong(f"cannot read {path}: it is longer than {limit} bytes")
+
+
+def _write_synced(path: Path, content: bytes, mode: int) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(file, mode)  # exactly this mode, whatever the umask
+        view = memoryview(content)
+        while view:
+            view = view[os.write(file, view) :]
+        _sync(file)
+    finally:
+        os.close(file)
+
+
+def _sync(file: int) -> None:
+    """To the disk itself: on macOS `fsync` alone stops at the drive's cache."""
+    import fcntl
+
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:
+        with suppress(OSError):  # network file systems do not know it
+            fcntl.fcntl(file, full)
+            return
+    os.fsync(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or removal in `folder` survive a power cut."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # a file system without synced folders
+            raise
+    finally:
+        os.close(file)

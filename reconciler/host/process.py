@@ -1,0 +1,215 @@
+"""Running one program: bounded in time and output, and never outlived by the wait for it.
+
+Starts an argument list in a process group of its own; knows nothing about what programs mean.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, TypeAlias, cast
+
+from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL
+from reconciler.host.protocol import Completed
+from reconciler.model.errors import CommandTimeout, HostError
+
+GRACE = 1.0  # seconds between SIGTERM and SIGKILL
+_CHUNK = 65536
+_LEFT_IN_PIPE = 2**20  # at most this much can wait in a pipe when its program ends
+_TICK = 0.02  # how often to look for the end of a program where the kernel cannot tell
+
+
+def run(argv: Sequence[str], *, timeout: float, stdin: bytes, environment: Mapping[str, str]) -> Completed:
+    """Run to the end with both streams kept apart. More than OUTPUT_LIMIT bytes of output raises HostError."""
+    out, err = bytearray(), bytearray()
+
+    def bounded(target: bytearray, part: bytes) -> None:
+        target += part
+        if len(out) + len(err) > OUTPUT_LIMIT:
+            raise HostError(f"cannot run {argv[0]}: it wrote more than {OUTPUT_LIMIT} bytes")
+
+    process = _start(argv, None, environment, stdin, stderr=subprocess.PIPE)
+    sinks = (lambda part: bounded(out, part), lambda part: bounded(err, part))
+    return Completed(_attend(process, argv, timeout, stdin, sinks), bytes(out), bytes(err))
+
+
+def run_for_tail(
+    argv: Sequence[str], *, timeout: float, directory: str | None, environment: Mapping[str, str]
+) -> Completed:
+    """Run to the end with both streams as one, of which only the last PROBE_TAIL bytes are kept."""
+    tail = bytearray()
+
+    def keep(part: bytes) -> None:
+        tail.extend(part)
+        del tail[:-PROBE_TAIL]
+
+    process = _start(argv, directory, environment, b"", stderr=subprocess.STDOUT)
+    return Completed(_attend(process, argv, timeout, b"", (keep,)), bytes(tail), b"")
+
+
+def shown(argv: Sequence[str]) -> str:
+    """A command line for messages: on one line, and not a long one."""
+    text = " ".join(" ".join(argv).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _start(
+    argv: Sequence[str], directory: str | None, environment: Mapping[str, str], stdin: bytes, *, stderr: int
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            bufsize=0,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            cwd=directory,
+            env=environment,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if directory is not None and not os.path.isdir(directory):  # noqa: PTH112
+            raise HostError(f"cannot run {shown(argv)}: its folder {directory} does not exist") from error
+        hint = f"install {argv[0]}, or check its path and PATH"
+        raise HostError(f"cannot run {shown(argv)}: there is no program {argv[0]}", hint=hint) from error
+    except OSError as error:
+        raise HostError(f"cannot run {shown(argv)}: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:  # a NUL byte in an argument, "=" in the name of a variable
+        raise HostError(f"cannot run {shown(argv)!r}: {error}") from error
+
+
+def _attend(
+    process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float, stdin: bytes, sinks: Sequence[_Sink]
+) -> int:
+    """Feed and drain the program until it ends; on any trouble its whole group is killed. Its exit code."""
+    exchange = _Exchange(process, stdin, sinks)
+    try:
+        if not exchange.until_end(time.monotonic() + timeout):
+            raise CommandTimeout(f"cannot finish {shown(argv)}: it ran longer than {timeout:g} s and was killed")
+        return process.wait()
+    finally:
+        if process.returncode is None:
+            _kill_group(process)
+        exchange.close()
+
+
+_Sink: TypeAlias = Callable[[bytes], None]
+
+
+class _Exchange:
+    """The pipes of one program, until that program ends: its pipes may live on in a grandchild."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, sinks: Sequence[_Sink]) -> None:
+        self._process = process
+        self._input = memoryview(stdin)
+        self._selector = selectors.PollSelector()
+        for stream, sink in zip((process.stdout, process.stderr), sinks, strict=False):
+            self._register(stream, selectors.EVENT_READ, sink)
+        self._register(process.stdin, selectors.EVENT_WRITE, None)
+        self._exit = _exit_descriptor(process.pid)
+        if self._exit is not None:
+            self._selector.register(self._exit, selectors.EVENT_READ)
+
+    def _register(self, stream: IO[bytes] | None, event: int, sink: _Sink | None) -> None:
+        if stream is not None:
+            os.set_blocking(stream.fileno(), False)
+            self._selector.register(stream, event, sink)
+
+    def until_end(self, deadline: float) -> bool:
+        """Whether the program ended before the deadline."""
+        pause = 0.0005
+        while (left := deadline - time.monotonic()) > 0:
+            ended = False
+            for key, _ in self._selector.select(left if self._exit is not None else min(pause, left)):
+                if key.fd == self._exit:
+                    ended = True
+                elif key.data is None:
+                    self._feed(cast(IO[bytes], key.fileobj))
+                else:
+                    self._drain(cast(IO[bytes], key.fileobj), key.data, _CHUNK)
+            pause = min(pause * 2, _TICK)
+            if ended or (self._exit is None and self._process.poll() is not None):
+                self._drain_all()
+                return True
+        return False
+
+    def _feed(self, stream: IO[bytes]) -> None:
+        try:
+            self._input = self._input[os.write(stream.fileno(), self._input[:_CHUNK]) :]
+        except BrokenPipeError:  # it does not want the rest; its exit code tells whether that was well
+            self._input = self._input[:0]
+        except BlockingIOError:
+            return
+        if not self._input:
+            self._forget(stream)
+
+    def _drain(self, stream: IO[bytes], sink: _Sink, at_most: int) -> None:
+        while at_most > 0:
+            try:
+                part = os.read(stream.fileno(), _CHUNK)
+            except BlockingIOError:
+                return
+            if not part:
+                self._forget(stream)
+                return
+            sink(part)
+            at_most -= len(part)
+
+    def _drain_all(self) -> None:
+        for key in tuple(self._selector.get_map().values()):
+            if key.data is not None:
+                self._drain(cast(IO[bytes], key.fileobj), key.data, _LEFT_IN_PIPE)
+
+    def _forget(self, stream: IO[bytes]) -> None:
+        self._selector.unregister(stream)
+        stream.close()
+
+    def close(self) -> None:
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        if self._exit is not None:
+            os.close(self._exit)
+
+
+def _exit_descriptor(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends, where the kernel has such a thing."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # an old kernel, or a sandbox that does not allow it
+        return None
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End the program and its children: SIGTERM, and SIGKILL for what is left. Never waits for an unkillable one."""
+    _signal_group(process, signal.SIGTERM)
+    until = time.monotonic() + GRACE
+    while _group_lives(process) and time.monotonic() < until:
+        time.sleep(0.01)
+    _signal_group(process, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE)
+
+
+def _signal_group(process: subprocess.Popen[bytes], signum: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signum)
+
+
+def _group_lives(process: subprocess.Popen[bytes]) -> bool:
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # macOS says so of a group whose members are all dead
+        return process.returncode is None
+    return True

@@ -1,0 +1,60 @@
+"""A host that looks and never touches: any other host, with `execute`, `write` and `remove` refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from reconciler.host.limits import OUTPUT_LIMIT
+from reconciler.host.protocol import Clock, Completed, Host
+from reconciler.model.errors import HostError
+from reconciler.model.state import HostFacts
+
+
+class ReadOnlyHost:
+    """Wraps a host. Reads pass through; writes raise HostError before anything happens."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.clock: Clock = host.clock
+
+    def facts(self) -> HostFacts:
+        return self._host.facts()
+
+    def which(self, program: str) -> str | None:
+        return self._host.which(program)
+
+    def query(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        return self._host.query(argv, timeout=timeout, stdin=stdin)
+
+    def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:  # noqa: ARG002
+        _refuse("run", " ".join(argv))
+
+    def probe_command(
+        self, argv: Sequence[str], *, timeout: float, directory: str | None, environment: Mapping[str, str]
+    ) -> Completed:
+        return self._host.probe_command(argv, timeout=timeout, directory=directory, environment=environment)
+
+    def read(self, path: Path, *, limit: int = OUTPUT_LIMIT) -> bytes | None:
+        return self._host.read(path, limit=limit)
+
+    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:  # noqa: ARG002
+        _refuse("write", str(path))
+
+    def remove(self, path: Path) -> None:
+        _refuse("remove", str(path))
+
+    def processes(self, names: frozenset[str]) -> tuple[int, ...]:
+        return self._host.processes(names)
+
+    def modified(self, path: Path) -> datetime | None:
+        return self._host.modified(path)
+
+    def connect(self, address: str, port: int, *, timeout: float) -> None:
+        self._host.connect(address, port, timeout=timeout)
+
+
+def _refuse(verb: str, thing: str) -> NoReturn:
+    raise HostError(f"cannot {verb} {thing}: this host is read-only")

@@ -1,0 +1,92 @@
+"""SQLite as this package uses it: connections, transactions, and what its errors mean to people.
+
+Knows no tables. Opening for writing is in `writer`, reading without a trace in `reader`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.model.errors import JournalError
+
+BUSY_SECONDS = 5.0
+OLDEST_SQLITE = (3, 38)  # STRICT tables and built-in JSON; an older one would call a healthy journal malformed
+
+_SPACE = "free some space there; the journal still holds everything up to the last completed step"
+_ACCESS = "check who owns the folder and its mode, or name another one in RECONCILER_STATE_DIR"
+DAMAGED = "move journal.db away; the next apply begins a new one and finds its resources by their marks"
+_CAUSES = {
+    sqlite3.SQLITE_FULL: ("the disk is full", _SPACE),
+    sqlite3.SQLITE_IOERR: ("the disk is full or failing", _SPACE),
+    sqlite3.SQLITE_READONLY: ("this user may not write there", _ACCESS),
+    sqlite3.SQLITE_CANTOPEN: ("the file cannot be opened", _ACCESS),
+    sqlite3.SQLITE_PERM: ("this user may not write there", _ACCESS),
+    sqlite3.SQLITE_BUSY: ("another program keeps it locked", "find that program with `fuser -v journal.db`"),
+    sqlite3.SQLITE_CORRUPT: ("the file is damaged", DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("the file is not a database", DAMAGED),
+}
+
+
+class Broken(Exception):
+    """The file is not a journal that can be trusted; the message says in what way."""
+
+
+@contextmanager
+def explained(path: Path, verb: str) -> Iterator[None]:
+    """Turn what SQLite and the operating system raise into a JournalError that says what to do."""
+    try:
+        yield
+    except JournalError as error:
+        error.where = error.where or str(path)
+        raise
+    except sqlite3.Error as error:
+        cause, hint = _CAUSES.get(_code(error), (str(error), None))
+        raise JournalError(f"cannot {verb} the journal: {cause}", where=str(path), hint=hint) from error
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise JournalError(f"cannot {verb} the journal: {cause}", where=str(path), hint=_ACCESS) from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 where the error is not from SQLite itself."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def cannot_open(error: sqlite3.Error) -> bool:
+    return _code(error) == sqlite3.SQLITE_CANTOPEN
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error on opening speaks of the content of the file, not of the disk or of access to it."""
+    if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    return str(error).startswith(("no such table", "no such column"))
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing, and on disk when the block has ended."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
+    """A bare connection. The journal serialises its calls itself, so any thread of the executor may make one."""
+    return sqlite3.connect(target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+def require_sqlite() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise JournalError(
+            f"cannot open the journal: this Python has SQLite {sqlite3.sqlite_version}, and 3.38 or newer is needed",
+            hint="use a newer build of Python",
+        )

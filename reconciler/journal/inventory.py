@@ -1,0 +1,77 @@
+"""What we own on this host, and which revisions must not be applied again.
+
+Works inside the transaction of its caller.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from reconciler.journal.values import instant, pack, plain, unpack, unpack_rows
+from reconciler.model.address import ResourceId
+from reconciler.model.errors import JournalError
+from reconciler.model.resource import Revision
+from reconciler.model.state import Owned, Quarantined
+
+_CONFIRMED = "inventory_confirmed"
+
+
+def entries(connection: sqlite3.Connection) -> tuple[Owned, ...]:
+    """Everything we own, sorted by address."""
+    rows = connection.execute("SELECT entry FROM inventory ORDER BY kind, name").fetchall()
+    return unpack_rows(Owned, (entry for (entry,) in rows))
+
+
+def count(connection: sqlite3.Connection) -> int:
+    (number,) = connection.execute("SELECT count(*) FROM inventory").fetchone()
+    return int(number)
+
+
+def change(connection: sqlite3.Connection, owned: Sequence[Owned], disowned: Iterable[ResourceId]) -> None:
+    """Drop, then add: an address in both is owned afterwards."""
+    connection.executemany("DELETE FROM inventory WHERE kind = ? AND name = ?", [(i.kind, i.name) for i in disowned])
+    connection.executemany(
+        "INSERT OR REPLACE INTO inventory (kind, name, entry) VALUES (?, ?, ?)",
+        [(entry.id.kind, entry.id.name, pack(entry)) for entry in owned],
+    )
+
+
+def is_confirmed(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM meta WHERE key = ?", (_CONFIRMED,)).fetchone() is not None
+
+
+def confirm(connection: sqlite3.Connection, now: datetime) -> None:
+    """From here on an address that is not in the inventory is not ours."""
+    connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (_CONFIRMED, instant(now)))
+
+
+def quarantined(connection: sqlite3.Connection) -> tuple[Quarantined, ...]:
+    """Oldest failure first."""
+    rows = connection.execute("SELECT revision, reason, rollout FROM quarantine ORDER BY rollout, digest")
+    return tuple(Quarantined(unpack(Revision, revision), reason, rollout) for revision, reason, rollout in rows)
+
+
+def quarantine(connection: sqlite3.Connection, revision: Revision, reason: str, rollout: int, now: datetime) -> None:
+    """Remember a failed revision; one that fails again keeps its latest reason."""
+    connection.execute(
+        "INSERT OR REPLACE INTO quarantine (digest, revision, reason, rollout, added) VALUES (?, ?, ?, ?, ?)",
+        (revision.digest, pack(revision), plain(reason), rollout, instant(now)),
+    )
+
+
+def release(connection: sqlite3.Connection, prefix: str | None) -> tuple[Quarantined, ...]:
+    """Let revisions go: the one whose digest or commit begins with `prefix`, or all of them with None."""
+    found = tuple(item for item in quarantined(connection) if prefix is None or _is_called(item.revision, prefix))
+    if prefix is not None and len(found) > 1:
+        digests = ", ".join(item.revision.digest[:12] for item in found)
+        raise JournalError(
+            f"cannot release {prefix!r}: it fits {len(found)} quarantined revisions", hint=f"name one of {digests}"
+        )
+    connection.executemany("DELETE FROM quarantine WHERE digest = ?", [(item.revision.digest,) for item in found])
+    return found
+
+
+def _is_called(revision: Revision, prefix: str) -> bool:
+    return bool(prefix) and (revision.digest.startswith(prefix) or (revision.commit or "").startswith(prefix))

@@ -1,0 +1,60 @@
+"""The Automation kind: a command that runs on a schedule."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from reconciler.kinds.common import CommonSpec
+from reconciler.kinds.fields import Command, Environment, Invalid, Schedule, text
+
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+
+
+def _directory(value: object) -> str:
+    found = text(value, what="a folder")
+    if found == "~" or found.startswith(("/", "~/")):
+        return found
+    raise Invalid(f"must be an absolute path or start with ~/, found {found!r}")
+
+
+def _user(value: object) -> str:
+    found = text(value, what="a user name")
+    if _USER.fullmatch(found) is None:
+        raise Invalid(f"{found!r} is not a user name")
+    return found
+
+
+Directory = Annotated[
+    str,
+    PlainValidator(_directory),
+    WithJsonSchema({"type": "string", "pattern": "^(/|~/|~$)", "examples": ["~/atlas"]}),
+]
+User = Annotated[str, PlainValidator(_user), WithJsonSchema({"type": "string", "pattern": f"^{_USER.pattern}$"})]
+
+
+class Automation(CommonSpec):
+    """A command that runs on a schedule."""
+
+    schedule: Schedule = Field(
+        description='When to run: five cron fields ("0 6 * * *"), @hourly, @daily, @weekly, @monthly or @yearly, '
+        "{every: 5m}, or {at: boot}."
+    )
+    command: Command = Field(
+        description="What to run. A list is a program with its arguments, passed exactly so. "
+        "Text is a line for /bin/sh, with its quoting, pipes and variables."
+    )
+    working_directory: Directory | None = Field(
+        None,
+        description="The folder to run in: an absolute path, or one that starts with ~/. "
+        "The home folder if not given.",
+    )
+    environment: Environment = Field(
+        default_factory=dict,
+        description="Variables for the command: names with text values. Not for secrets: they stand in clear.",
+    )
+    user: User | None = Field(
+        None, description="Whose crontab it stands in. Only root may set it; your own if not given."
+    )

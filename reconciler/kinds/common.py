@@ -1,0 +1,80 @@
+"""What every kind's spec may hold besides its own fields, and how it becomes model values."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from reconciler.kinds.fields import Duration, Invalid, Model, one_of, text
+from reconciler.kinds.probes import ProbeSpec
+from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, parse_address
+
+_STATE_PATH = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9_-]+)*")
+
+
+def _address(value: object) -> str:
+    try:
+        return str(parse_address(text(value, what="an address such as Automation/backup")))
+    except Invalid:
+        raise
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+
+
+def _state_path(value: object) -> str:
+    found = text(value, what="the name of a field")
+    if _STATE_PATH.fullmatch(found) is None:
+        raise Invalid(
+            f"{found!r} is not the name of a field", hint="write for example schedule or environment.LOG_LEVEL"
+        )
+    return found
+
+
+def _words(*choices: str) -> Any:
+    return (PlainValidator(one_of(*choices)), WithJsonSchema({"enum": list(choices)}))
+
+
+Address = Annotated[
+    str, PlainValidator(_address), WithJsonSchema({"type": "string", "pattern": f"^{KIND_PATTERN}/{NAME_PATTERN}$"})
+]
+StatePath = Annotated[str, PlainValidator(_state_path), WithJsonSchema({"type": "string"})]
+ProtectWord = Annotated[str, *_words("delete", "replace")]
+DriftWord = Annotated[str, *_words("revert", "report", "ignore")]
+
+
+class VerifySpec(Model):
+    """When a change to this resource counts as good."""
+
+    within: Duration = Field(60, description="How long every probe may take to pass after a change.")
+    stable_for: Duration = Field(0, description="How long all of them must then keep passing.")
+    probes: list[ProbeSpec] = Field(
+        default_factory=list, description="Questions that must be answered well: exec, http, tcp or file."
+    )
+
+
+class CommonSpec(Model):
+    """Fields that every kind shares."""
+
+    COMMON: ClassVar[set[str]]
+
+    depends_on: list[Address] = Field(
+        default_factory=list, description="Addresses of resources that must stand first, such as Automation/backup."
+    )
+    verify: VerifySpec | None = Field(
+        None, description="How a change is proven good; when it is not, the last stable state comes back."
+    )
+    protect: ProtectWord | None = Field(
+        None, description="What must never happen to this resource: delete or replace. Outlives the manifest."
+    )
+    drift: DriftWord = Field(
+        "revert", description="What to do when somebody else changes it: revert, report or ignore."
+    )
+    ignore: list[StatePath] = Field(
+        default_factory=list, description="Fields that another party may change, such as schedule."
+    )
+    suspend: bool = Field(False, description="Leave the resource exactly as it is: not changed, not removed.")
+
+
+CommonSpec.COMMON = set(CommonSpec.model_fields)

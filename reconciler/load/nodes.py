@@ -1,0 +1,50 @@
+"""A YAML document with the place of every part, and how to find a place in it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.model.data import Json
+
+Step = str | int
+
+
+@dataclass(slots=True)
+class Node:
+    """One value. A mapping has `keys` and `members`, a list has `items`; places count from 1."""
+
+    line: int
+    column: int
+    value: Json = None
+    members: dict[str, Node] | None = None
+    keys: dict[str, tuple[int, int]] | None = None
+    items: list[Node] | None = None
+    size: int = 1  # nodes in it, aliases written out
+
+    def plain(self) -> Json:
+        """The value as plain JSON."""
+        if self.members is not None:
+            return {key: node.plain() for key, node in self.members.items()}
+        if self.items is not None:
+            return [node.plain() for node in self.items]
+        return self.value
+
+    def child(self, step: Step) -> Node | None:
+        if self.members is not None and isinstance(step, str):
+            return self.members.get(step)
+        if self.items is not None and isinstance(step, int) and 0 <= step < len(self.items):
+            return self.items[step]
+        return None
+
+    def place(self, path: Sequence[Step], *, key: bool = False) -> tuple[int, int]:
+        """Line and column of what `path` leads to, or of the nearest thing around it; `key` asks for its key."""
+        node = self
+        for index, step in enumerate(path):
+            child = node.child(step)
+            if child is None:
+                break
+            if key and index == len(path) - 1 and node.keys is not None and isinstance(step, str):
+                return node.keys[step]
+            node = child
+        return node.line, node.column

@@ -1,0 +1,163 @@
+"""Hides secret-looking values in whatever is shown: `TOKEN=x` becomes `TOKEN=` and a digest.
+
+The hex is a keyed digest: equal values look equal and different ones different, and neither can be guessed offline.
+The last line of defence only: manifests hold references, so a plan should not hold a secret in the first place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from itertools import pairwise
+
+from reconciler.model.data import Json, canonical_text
+
+_TOKEN = "\u2039masked [0-9a-f]{8}\u203a"
+_MASKED = re.compile(f"({_TOKEN})")
+_SAFE = "[A-Za-z0-9_@+=:,./-]*"
+_NEEDLESS = re.compile(f"""(['"])({_SAFE}(?:{_TOKEN}{_SAFE})+)\\1""")  # quotes that only the mask's own space needs
+_VALUE = r"""(?:"[^"]*"|'[^']*'|\\.|[^\s'"\\;&|()<>\u2039])+"""
+_PATTERNS = (
+    # 'NAME=value', quoted as a whole: the value ends with the quote, or goes on in another one
+    re.compile(
+        rf"""(?P<quote>['"])(?P<name>-{{0,2}}[A-Za-z_][\w.-]*)(?P<between>=)"""
+        rf"""(?=(?P<value>(?:(?!(?P=quote))[^\u2039])+(?P=quote)(?:{_VALUE})?))"""
+    ),
+    # "name": "value"
+    re.compile(r"""(?P<name>"[A-Za-z_][\w.-]*")(?P<between>\s*:\s*)(?P<value>"(?:[^"\\]|\\.)+")"""),
+    # NAME=value, --name=value, --name value
+    re.compile(rf"(?<![\w.-])(?P<name>-{{0,2}}[A-Za-z_][\w.-]*)(?P<between>=)(?=(?P<value>{_VALUE}))"),
+    re.compile(rf"(?<![\w.-])(?P<name>--[A-Za-z][\w.-]*)(?P<between>\s+)(?=(?P<value>(?!-){_VALUE}))"),
+    # Authorization: Bearer value, X-Api-Key: value
+    re.compile(
+        r"""(?P<name>(?:Proxy-)?Authorization)(?P<between>\s*[:=]\s*(?:(?:Bearer|Basic|Token|Digest)\s+)?)"""
+        r"""(?P<value>(?!(?:Bearer|Basic|Token|Digest)\s)[^\s'"\u2039]+)""",
+        re.IGNORECASE,
+    ),
+    re.compile(r"""(?<![\w.-])(?P<name>X-[\w-]+)(?P<between>:\s*)(?P<value>[^\s'"\u2039]+)""", re.IGNORECASE),
+    # scheme://user:password@host
+    re.compile(r"""(?P<name>://[^\s/:@'"]*)(?P<between>:)(?P<value>[^\s/'"\u2039]+)(?=@)"""),
+    # values whose shape gives them away: GitHub, Slack, AWS, JSON web tokens, Telegram bots
+    re.compile(
+        r"(?<![A-Za-z0-9_])(?P<value>gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
+        r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|\d{8,10}:[\w-]{35})(?![A-Za-z0-9_])"
+    ),
+)
+_NAMES_DECIDE = 6  # patterns before this index mask only under a secret name
+_SUSPECT = (
+    *("pass", "secret", "token", "key", "pwd", "authorization", "://"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "_pat_", "xox", "akia", "eyj"),
+)
+_BOT = re.compile(r"\d:[\w-]{35}")
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SECRET_WORDS = frozenset(
+    {"password", "passwd", "passphrase", "passcode", "secret", "token", "pass", "pwd", "apikey"}
+)
+_SECRET_ENDS = ("password", "passwd", "passphrase", "apikey", "secret", "token")
+_KEY_OWNERS = frozenset({"api", "access", "private", "secret", "encryption", "signing", "auth", "account", "master"})
+_HARMLESS_ENDS = frozenset(
+    {"file", "path", "dir", "directory", "folder", "name", "url", "uri", "id", "ids", "ttl", "expiry", "expires"}
+    | {"length", "count", "limit", "size", "type", "policy", "command", "cmd", "version", "env", "prompt", "field"}
+    | {"header", "label", "min", "max", "attempts"}
+)
+
+
+class Mask:
+    """Masks with one key, so that digests agree within a plan, and between the plan and its saved copy."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str) -> None:
+        self._key = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+
+    def text(self, text: str) -> str:
+        """The text with secret-looking values masked. Idempotent."""
+        lower = text.lower()
+        if not any(word in lower for word in _SUSPECT) and _BOT.search(text) is None:
+            return text
+        while True:
+            masked = "".join(
+                part if index % 2 else self._part(part) for index, part in enumerate(_MASKED.split(text))
+            )
+            if masked == text:
+                return _NEEDLESS.sub(r"\2", text)
+            text = masked
+
+    def json(self, value: Json) -> Json:
+        """The value with masked strings: by their own look, by the key they stand under, or by the flag before."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {key: self.under(key, item) for key, item in value.items()}
+        if isinstance(value, Sequence):
+            return self._list(value)
+        return value
+
+    def under(self, name: str, value: Json) -> Json:
+        """The value as it may be shown under that name."""
+        if secret_name(name) and value not in (None, "", True, False):
+            return self._masked(value)
+        return self.json(value)
+
+    def at(self, path: Sequence[str], value: Json) -> Json:
+        """The value as it may be shown at that path: any name on the way may be the secret one."""
+        shown = self.json(value)
+        for name in path:
+            shown = self.under(name, shown)
+        return shown
+
+    def _list(self, items: Sequence[Json]) -> Json:
+        shown: list[Json] = []
+        flag = False
+        for item in items:
+            masked = flag and isinstance(item, str) and not item.startswith("-")
+            shown.append(self._masked(item) if masked else self.json(item))
+            flag = isinstance(item, str) and item.startswith("--") and "=" not in item and secret_name(item)
+        return shown
+
+    def _masked(self, value: Json) -> str:
+        if isinstance(value, str) and _MASKED.fullmatch(value):
+            return value
+        text = value if isinstance(value, str) else canonical_text(value)
+        content = text.encode("utf-8", "surrogatepass")
+        return f"\u2039masked {blake2b(content, digest_size=4, key=self._key).hexdigest()}\u203a"
+
+    def _part(self, text: str) -> str:
+        """One stretch of text that holds no mask yet; stops after the first pattern that masked something."""
+        for index, pattern in enumerate(_PATTERNS):
+            pieces: list[str] = []
+            done = 0
+            for match in pattern.finditer(text):
+                start, end = match.span("value")
+                if start >= done and (index >= _NAMES_DECIDE or _hides(match["name"])):
+                    quote = match.groupdict().get("quote") or ""
+                    pieces += (text[done:start], self._masked(_unquoted(quote + match["value"])), quote)
+                    done = end
+            if pieces:
+                return "".join(pieces) + text[done:]
+        return text
+
+
+def secret_name(name: str) -> bool:
+    """Whether a value under this name should not be shown: `TOKEN`, `dbPassword`, `--api-key`; not `TOKEN_FILE`."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or words[-1] in _HARMLESS_ENDS or words in (["pwd"], ["oldpwd"], ["old", "pwd"]):
+        return False
+    if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) for word in words):
+        return True
+    return any(owner in _KEY_OWNERS and key == "key" for owner, key in pairwise(words))
+
+
+def _hides(name: str) -> bool:
+    return name.lower().endswith("authorization") or secret_name(name)
+
+
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)"|\\(.)""", re.DOTALL)
+
+
+def _unquoted(value: str) -> str:
+    """The value as a crontab's shell would read it, so that one secret has one digest however it is quoted."""
+    plain = _QUOTED.sub(lambda match: next(part for part in match.groups() if part is not None), value)
+    return plain.replace("\\%", "%")

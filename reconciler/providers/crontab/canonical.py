@@ -1,0 +1,100 @@
+"""From a resource's spec to the state that our line has: the spec is rendered, and the line is what counts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from reconciler.model.data import Json
+from reconciler.model.errors import UnsupportedSpec
+from reconciler.model.resource import Resource
+from reconciler.model.schedule import ScheduleError, cron_text
+from reconciler.model.state import State
+from reconciler.providers.crontab.line import COMMAND_LIMIT, parse, render
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Cron ends a command at a newline or NUL; `crontab -l` cannot show a carriage return or a backspace truthfully.
+_FORBIDDEN = re.compile("[\n\r\0\b\ud800-\udfff]")
+_NAMES = {
+    "\n": "a newline",
+    "\r": "a carriage return",
+    "\0": "a NUL character",
+    "\b": "a backspace character",
+}
+
+
+def canonical(resource: Resource) -> State:
+    """The state of the line that this resource asks for. Raises UnsupportedSpec, naming the field."""
+    spec = resource.spec
+    wanted: dict[str, Json] = {"schedule": _schedule(spec["schedule"]), "command": _command(spec["command"])}
+    directory = spec.get("workingDirectory")
+    if directory is not None:
+        wanted["directory"] = _directory(cast(str, directory))
+    environment = _environment(cast("Mapping[str, str] | None", spec.get("environment")) or {})
+    if environment:
+        wanted["environment"] = environment
+    line = render(resource.id, wanted)
+    _refuse_long(line, cast(str, wanted["schedule"]))
+    parsed = parse(line)
+    if parsed is None:
+        raise UnsupportedSpec(f"cannot write {resource.id} as a crontab line", field="command")
+    return State({"user": cast(str, spec.get("user") or ""), **parsed[1]})
+
+
+def _schedule(schedule: Json) -> str:
+    try:
+        return cron_text(schedule)
+    except ScheduleError as error:
+        raise UnsupportedSpec(str(error), field="schedule", hint=error.hint) from error
+
+
+def _command(command: Json) -> Json:
+    if isinstance(command, str):
+        _refuse_characters(command, "command")
+        if not command.strip():
+            raise UnsupportedSpec("the command is empty", field="command")
+        return command
+    argv = [str(word) for word in cast("Sequence[str]", command)]
+    for word in argv:
+        _refuse_characters(word, "command")
+    if not argv or not argv[0]:
+        raise UnsupportedSpec("the command names no program", field="command")
+    if argv[0].startswith("-"):
+        raise UnsupportedSpec(
+            f"the program name {argv[0]!r} starts with a dash", field="command", hint="write ./-name"
+        )
+    return argv
+
+
+def _directory(directory: str) -> str:
+    _refuse_characters(directory, "workingDirectory")
+    if not directory or directory.startswith("-"):
+        raise UnsupportedSpec(f"{directory!r} is not a folder that `cd` would go to", field="workingDirectory")
+    return directory
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    for name, value in environment.items():
+        if not _VARIABLE.fullmatch(name):
+            raise UnsupportedSpec(f"{name!r} is not a name that a shell can export", field="environment")
+        _refuse_characters(value, "environment")
+    return dict(environment)
+
+
+def _refuse_characters(text: str, field: str) -> None:
+    match = _FORBIDDEN.search(text)
+    if match is not None:
+        what = _NAMES.get(match[0], "a lone surrogate")
+        hint = "put the lines into a script and run that" if match[0] == "\n" else None
+        raise UnsupportedSpec(f"{what} cannot stand in a crontab", field=field, hint=hint)
+
+
+def _refuse_long(line: str, schedule: str) -> None:
+    length = len(line.encode("utf-8")) - len(schedule) - 1
+    if length > COMMAND_LIMIT:
+        raise UnsupportedSpec(
+            f"its crontab line would hold {length} bytes after the schedule; cron refuses more than {COMMAND_LIMIT}",
+            field="command",
+            hint="put the command into a script and run that",
+        )

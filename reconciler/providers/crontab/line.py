@@ -1,0 +1,254 @@
+"""One line of a crontab: our lines rendered and parsed, everybody's lines told apart. Pure.
+
+A line of ours reads `<schedule> : reconciler:<Kind/name>; [cd DIR || exit; ][export K=V; ]<command>`. Cron programs
+disagree about `\\\\` (only Debian's halves it), so no backslash of ours is followed by a backslash or a `%`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import cast
+
+from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, ResourceId
+from reconciler.model.data import Json
+
+MARK = b": reconciler:"
+COMMAND_LIMIT = 998  # bytes after the schedule; Debian's cron refuses the whole table over it
+
+_SAFE = r"[A-Za-z0-9_@%+=:,./-]"
+_BARE = re.compile(f"{_SAFE}+")
+_WORD = rf"(?:{_SAFE}++|'[^']*'|\\')++"  # possessive: a long line must not be tried in every way
+_PIECE = re.compile(rf"'([^']*)'|\\(')|({_SAFE}+)")
+_WORDS = re.compile(rf"{_WORD}(?: {_WORD})*")
+_FIRST_WORD = re.compile(_WORD)
+_DIRECTORY = re.compile(rf"cd (~(?:/(?:{_WORD})?)?|{_WORD}) \|\| exit; ")
+_EXPORT = re.compile(rf"export ([A-Za-z_]\w*={_WORD}(?: [A-Za-z_]\w*={_WORD})*); ", re.ASCII)
+_ID = f"{KIND_PATTERN}/{NAME_PATTERN}"
+_OURS = re.compile(rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({_ID}); (.+)", re.DOTALL)
+# Only what may stand in a schedule, so that a command that merely mentions the mark is never taken for ours.
+_MARKED = re.compile(rb"([0-9A-Za-z*,/~?@# \t-]*?)(: reconciler:(%b)(?:;[ \t]?|[ \t]|(?=[\r\n])|\Z))" % _ID.encode())
+_ENVIRONMENT = re.compile(rb"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s=]*))[ \t]*=[ \t]*(.*?)[ \t]*\r?\n?""", re.DOTALL)
+_JOB = re.compile(
+    rb"[ \t]*(@[^ \t\r\n]+|[-0-9*][^ \t\r\n]*(?:[ \t]+[0-9A-Za-z*,/~?#-]+){4})(?:[ \t]+([^\n]*))?\n?", re.DOTALL
+)
+_ESCAPED = re.compile(r"\\(.)|(%)", re.DOTALL)
+_UNSHOWABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class Sort(Enum):
+    """What a line that is not ours means to cron."""
+
+    BLANK = "blank"
+    COMMENT = "comment"
+    ENVIRONMENT = "environment"
+    JOB = "job"
+    INVALID = "invalid"
+
+
+def sort_of(raw: bytes) -> Sort:
+    """The sort of a line. In doubt a line counts as ENVIRONMENT: nothing of ours may then stand below it."""
+    start = raw.lstrip(b" \t")[:1]
+    if start in (b"", b"\n"):
+        return Sort.BLANK
+    if start == b"#":
+        return Sort.COMMENT
+    if b"=" in raw and _ENVIRONMENT.fullmatch(raw):
+        return Sort.ENVIRONMENT
+    return Sort.JOB if _JOB.fullmatch(raw) else Sort.INVALID
+
+
+def variable(raw: bytes) -> tuple[str, str]:
+    """Name and value of an ENVIRONMENT line, without its quotes."""
+    match = _ENVIRONMENT.fullmatch(raw)
+    if match is None:
+        raise ValueError("not an environment line")
+    name, value = match[1] or match[2] or match[3] or b"", match[4]
+    if len(value) > 1 and value[:1] == value[-1:] and value[:1] in (b"'", b'"'):
+        value = value[1:-1]
+    return show(name), show(value)
+
+
+def job(raw: bytes) -> tuple[str, str] | None:
+    """Schedule and raw command of a JOB line as text, or None where it has none."""
+    match = _JOB.fullmatch(raw)
+    if match is None:
+        return None
+    return " ".join(show(match[1]).split()), show(match[2] or b"")
+
+
+def show(raw: bytes) -> str:
+    """Bytes as text for people: what is not UTF-8 and what would play tricks on a terminal becomes an escape."""
+    text = raw.decode("utf-8", "backslashreplace")
+    return _UNSHOWABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def marked(raw: bytes) -> ResourceId | None:
+    """The id that an active line carries, whatever else happened to the line; None where it is not ours."""
+    if MARK not in raw:
+        return None
+    match = _MARKED.match(raw)
+    if match is None or match[1].lstrip(b" \t").startswith(b"#"):
+        return None
+    kind, _, name = match[3].decode("ascii").partition("/")
+    return ResourceId(kind, name)
+
+
+def unmarked(raw: bytes) -> bytes:
+    """A line of ours without our mark: it runs the same and belongs to nobody."""
+    match = _MARKED.match(raw)
+    return raw if match is None else raw[: match.start(2)] + raw[match.end(2) :]
+
+
+def attributes(raw: bytes) -> dict[str, Json]:
+    """What a marked line asks for. One that we would not have written this way yields its schedule and `text`."""
+    body = raw.removesuffix(b"\n")
+    try:
+        parsed = parse(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        parsed = None
+    if parsed is not None:
+        return parsed[1]
+    match = _MARKED.match(raw)
+    schedule = " ".join(match[1].decode("ascii").split()) if match else ""
+    return {"schedule": schedule, "text": show(body)}
+
+
+def render(id_: ResourceId | None, wanted: Mapping[str, Json]) -> str:
+    """The line, without its newline, for these attributes; `None` leaves the mark out."""
+    command = wanted["command"]
+    text = f": reconciler:{id_.kind}/{id_.name}; " if id_ is not None else ""
+    directory = wanted.get("directory")
+    if directory is not None:
+        text += f"cd {_render_directory(cast(str, directory))} || exit; "
+    environment = cast("Mapping[str, str] | None", wanted.get("environment"))
+    if environment:
+        text += f"export {_render_environment(environment)}; "
+    text += _render_script(command) if isinstance(command, str) else _render_argv(cast("Sequence[str]", command))
+    return f"{wanted['schedule']} {escape(text)}"
+
+
+def parse(line: str) -> tuple[ResourceId, dict[str, Json]] | None:
+    """The inverse of `render` for a marked line: None for anything that `render` would not have written."""
+    match = _OURS.fullmatch(line)
+    if match is None:
+        return None
+    schedule, address, raw = match.groups()
+    text = raw.replace("\\%", "%")
+    if "\\\\" in raw or escape(text) != raw:
+        return None
+    found: dict[str, Json] = {"schedule": schedule}
+    text = _take_environment(found, _take_directory(found, text))
+    if not text:
+        return None
+    found["command"] = _parse_argv(text) or _parse_script(text)
+    kind, _, name = address.partition("/")
+    return ResourceId(kind, name), found
+
+
+def escape(command: str) -> str:
+    """A command as it stands in a table: cron turns a bare `%` into a newline."""
+    return command.replace("%", "\\%")
+
+
+def unescape(command: str, *, halve: bool = True) -> tuple[str, str | None]:
+    """What cron makes of the command of a line: what the shell gets, and the standard input after a bare `%`.
+
+    `halve` follows Debian's cron, which also turns `\\\\` into `\\`; others leave it.
+    """
+    if "%" not in command and "\\" not in command:
+        return command, None
+    out: list[str] = []
+    last = 0
+    for match in _ESCAPED.finditer(command):
+        out.append(command[last : match.start()])
+        last = match.end()
+        if match[2]:
+            return "".join(out), command[last:]
+        drops = match[1] == "%" or (halve and match[1] == "\\")
+        out.append(match[1] if drops else match[0])
+    return "".join(out) + command[last:], None
+
+
+def quote(word: str) -> str:
+    """One shell word, safe for every cron program once escaped: see the rule at the top."""
+    if _BARE.fullmatch(word):
+        return word
+    inner = re.sub(r"\\(?=\\)", r"\\''", word.replace("'", "'\\''")).replace("%", "'%'")
+    quoted = f"'{inner}'"
+    if quoted.startswith("''") and len(quoted) > 2:
+        quoted = quoted[2:]
+    return quoted[:-2] if quoted.endswith("''") and len(quoted) > 2 else quoted
+
+
+def _unquote(text: str) -> str:
+    if "'" not in text:
+        return text
+    return "".join(match[1] or match[2] or match[3] or "" for match in _PIECE.finditer(text))
+
+
+def _render_directory(directory: str) -> str:
+    if directory in ("~", "~/"):
+        return directory
+    return f"~/{quote(directory[2:])}" if directory.startswith("~/") else quote(directory)
+
+
+def _render_environment(environment: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={quote(environment[name])}" for name in sorted(environment))
+
+
+def _render_argv(argv: Sequence[str]) -> str:
+    return f"exec {' '.join(map(quote, argv))}"
+
+
+def _render_script(script: str) -> str:
+    return f"eval {quote(script)}" if _needs_eval(script) else script
+
+
+def _needs_eval(script: str) -> bool:
+    return "\\\\" in script or "\\%" in script
+
+
+def _take_directory(found: dict[str, Json], text: str) -> str:
+    match = _DIRECTORY.match(text)
+    if match is None:
+        return text
+    word = match[1]
+    directory = f"~/{_unquote(word[2:])}" if word.startswith("~/") else _unquote(word)
+    if _render_directory(directory) != word or directory.startswith("-"):
+        return text
+    found["directory"] = directory
+    return text[match.end() :]
+
+
+def _take_environment(found: dict[str, Json], text: str) -> str:
+    match = _EXPORT.match(text)
+    if match is None:
+        return text
+    pairs = (word.partition("=") for word in _split(match[1]))
+    environment = {name: _unquote(value) for name, _, value in pairs}
+    if _render_environment(environment) != match[1]:
+        return text
+    found["environment"] = environment
+    return text[match.end() :]
+
+
+def _split(text: str) -> list[str]:
+    return text.split(" ") if "'" not in text else _FIRST_WORD.findall(text)
+
+
+def _parse_argv(text: str) -> list[str] | None:
+    words = text[5:]
+    if not text.startswith("exec ") or words.startswith("-") or not _WORDS.fullmatch(words):
+        return None
+    argv = [_unquote(word) for word in _split(words)]
+    return argv if argv[0] and _render_argv(argv) == text else None
+
+
+def _parse_script(text: str) -> str:
+    if text.startswith("eval ") and _FIRST_WORD.fullmatch(text, 5):
+        script = _unquote(text[5:])
+        if _needs_eval(script) and _render_script(script) == text:
+            return script
+    return text

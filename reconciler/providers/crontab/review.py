@@ -1,0 +1,91 @@
+"""Review: what the outcome as a whole would break, and the dangers of running by cron. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Change, Danger, Hazard
+from reconciler.model.data import Json
+from reconciler.model.state import State
+from reconciler.provider import Finding
+from reconciler.providers.crontab.daemon import ABSENT
+from reconciler.providers.crontab.foreign import same_by_facts
+from reconciler.providers.crontab.table import LINE_LIMIT
+from reconciler.providers.crontab.users import table_user, user_of
+
+_RUNS = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT})
+
+
+def review(
+    facts: Mapping[str, Json], after: Mapping[ResourceId, State], changes: Sequence[Change]
+) -> tuple[Finding, ...]:
+    """Refusals first, then hazards in the order of the changes."""
+    runs = [change for change in changes if change.action in _RUNS and change.after is not None]
+    return (*_too_long(facts, after, changes), *_no_daemon(facts, runs), *_run_twice(facts, runs))
+
+
+def _too_long(
+    facts: Mapping[str, Json], after: Mapping[ResourceId, State], changes: Sequence[Change]
+) -> list[Finding]:
+    own = cast(str, facts.get("own", ""))
+    totals = {user: cast(int, table["foreign"]) for user, table in _tables(facts).items()}
+    for state in after.values():
+        user = table_user(user_of(state), own)
+        totals[user] = totals.get(user, 0) + 1
+    for change in changes:
+        if change.before is not None and change.action in (Action.ADOPT, Action.RELEASE):
+            user = table_user(user_of(change.before), own)
+            totals[user] = totals.get(user, 0) + (1 if change.action is Action.RELEASE else -1)
+    return [
+        Finding(
+            f"the crontab of {user or own} would hold {total:,} lines; cron refuses a table of more than "
+            f"{LINE_LIMIT:,} and then runs none of it",
+            hint="move automations to another user or scheduler",
+        )
+        for user, total in sorted(totals.items())
+        if total > LINE_LIMIT
+    ]
+
+
+def _no_daemon(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
+    if facts.get("daemon", True) or not runs:
+        return []
+    hint = "start it, for example `service cron start`"
+    hazard = Hazard(Danger.MISSED_RUN, f"{ABSENT}: nothing would run", hint, blocking=True)
+    return [Finding(hazard.message, tuple(change.id for change in runs), hint, hazard)]
+
+
+def _run_twice(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
+    own, tables = cast(str, facts.get("own", "")), _tables(facts)
+    found: list[Finding] = []
+    for change in runs:
+        state = cast(State, change.after)
+        user = table_user(user_of(state), own)
+        foreign = cast("Sequence[Mapping[str, Json]]", tables.get(user, {}).get("jobs", ()))
+        same = [fact for fact in foreign if same_by_facts(fact, state) and not _is_adopted(fact, change)]
+        if same:
+            found.append(_double(change, user or own, [cast(int, fact["line"]) for fact in same]))
+    return found
+
+
+def _double(change: Change, user: str, lines: Sequence[int]) -> Finding:
+    many = len(lines) > 1
+    numbers = f"lines {', '.join(map(str, lines))}" if many else f"line {lines[0]}"
+    message = f"{numbers} of the crontab of {user} run{'' if many else 's'} the same command as {change.id}"
+    remove = f"remove {'those lines' if many else 'that line'}"
+    hint = f"{remove}, or take it over: `reconcile adopt {change.id}`" if change.action is Action.CREATE else remove
+    hazard = Hazard(Danger.DOUBLE_RUN, f"{message}: it would run twice", hint, blocking=True)
+    return Finding(hazard.message, (change.id,), hint, hazard)
+
+
+def _is_adopted(fact: Mapping[str, Json], change: Change) -> bool:
+    """Whether the foreign line is the one that this change takes over."""
+    if change.action is not Action.ADOPT or not isinstance(change.restore, Mapping):
+        return False
+    return fact["gap"] == change.restore["gap"]
+
+
+def _tables(facts: Mapping[str, Json]) -> Mapping[str, Mapping[str, Json]]:
+    return cast("Mapping[str, Mapping[str, Json]]", facts.get("users", {}))
