@@ -31,7 +31,9 @@ def command(field: str | None) -> int:
     if field is None:
         width = max(map(len, models))
         lines = [f"  {name:<{width}}  {(model.__doc__ or '').strip()}" for name, model in models.items()]
-        sys.stdout.write("\n".join(["Kinds of manifests:", "", *lines, "", f"More: reconcile explain {min(models)}\n"]))
+        sys.stdout.write(
+            "\n".join(["Kinds of manifests:", "", *lines, "", f"More: reconcile explain {min(models)}\n"])
+        )
         return 0
     text = explain(models, field).rstrip("\n")
     details = _details(json_schema(models), field)

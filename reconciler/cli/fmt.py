@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.session import DEFAULT_PATH, application
+from reconciler.cli.validate import read_text
 
 if TYPE_CHECKING:
     from reconciler.kinds.catalogue import KindCatalogue
@@ -114,23 +115,7 @@ def _problems(found: Found, data: bytes, kinds: KindCatalogue) -> list[Problem]:
         except LoadError as error:
             return list(error.problems)
         return []
-    return manifest_problems(found.shown, data, kinds)
-
-
-def manifest_problems(file: str, data: bytes, kinds: KindCatalogue) -> list[Problem]:
-    """Everything wrong with one file of manifests, each document by itself."""
-    from reconciler.load.parse import read_reference
-    from reconciler.load.text import decode
-    from reconciler.load.validate import resource_or_problems
-
-    source, unreadable = decode(file, data)
-    if unreadable is not None:
-        return [unreadable]
-    nodes, problems = read_reference(source)
-    for node in nodes:
-        found = resource_or_problems(node, source, kinds)
-        problems += found if isinstance(found, list) else []
-    return problems
+    return read_text(found.shown, data, kinds)[1]
 
 
 def settled(file: str, content: bytes, layout: Callable[[str, bytes], bytes] | None = None) -> bytes:
@@ -144,9 +129,7 @@ def settled(file: str, content: bytes, layout: Callable[[str, bytes], bytes] | N
         if formatted == content:
             return formatted
         content = formatted
-    raise ReconcileError(
-        f"cannot format {file}: formatting it again would change it again", hint="format it by hand"
-    )
+    raise ReconcileError(f"cannot format {file}: formatting it again would change it again", hint="format it by hand")
 
 
 def replace(path: Path, content: bytes, stamp: Stamp) -> None:

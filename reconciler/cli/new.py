@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.session import DEFAULT_PATH, application
+from reconciler.cli.validate import read_text
 
 if TYPE_CHECKING:
     from reconciler.app import App
@@ -53,47 +55,78 @@ def command() -> None:
 )
 def automation(name: str, schedule: str, line: str | None, description: str, path: Path) -> int:
     """Write a manifest for an automation called NAME. Never overwrites a file."""
-    from reconciler.model.errors import LoadError
-
     text = _TEMPLATE.format(
-        name=quoted(name) if not _plain(name) else name,
+        name=name if _plain(name) else quoted(name),
         description=quoted(description),
         schedule=schedule if schedule.startswith("{") and "\n" not in schedule else quoted(schedule),
         command=quoted(line) if line is not None else f"[echo, {quoted(f'hello from {name}')}]",
     )
     file = path / f"{name}.yaml"
     app = application(path)
-    problems = _problems(app, str(file), text.encode("utf-8", "surrogateescape"))
-    if problems:
-        raise LoadError(tuple(problems))
-    _refuse_second(app, name, path)
-    write_new(file, text)
+    _check(app, str(file), text)
+    if path.is_dir():
+        _refuse_second(app, name)
+    write_new({file: text})
     sys.stdout.write(
-        f"Wrote {file}. Edit it; its comments say what else it can hold. Then:\n"
-        f"  reconcile plan {path}     shows what would happen\n"
-        f"  reconcile apply {path}    makes it happen\n"
+        f"Wrote {file}. Edit it: its comments say what else it can hold. Then\n"
+        f"  reconcile plan {path}    shows what would happen, and\n"
+        f"  reconcile apply {path}   makes it happen.\n"
     )
     return 0
 
 
+def _check(app: App, file: str, text: str) -> None:
+    """Raises LoadError where the manifest would be refused, before anything is written."""
+    from reconciler.engine.intents import intents
+    from reconciler.model.errors import LoadError
+
+    content = text.encode("utf-8", "surrogateescape")
+    resources, problems = read_text(file, content, app.registry.kinds)
+    if problems:
+        raise LoadError(tuple(problems))
+    intents(resources, app.registry.providers)
+
+
+def _refuse_second(app: App, name: str) -> None:
+    """Two manifests of one address would make the whole tree invalid. A tree with problems gets a warning only."""
+    from reconciler.model.errors import LoadError, ReconcileError
+
+    try:
+        present = {resource.id.name: resource.source for resource in app.load().resources}
+    except LoadError:
+        sys.stderr.write(f"warning: other manifests in {app.path} have problems; see `reconcile validate`\n")
+        return
+    if name in present:
+        raise ReconcileError(f"cannot write a manifest for {name}: there is one already", where=str(present[name]))
+
+
+def write_new(texts: Mapping[Path, str]) -> None:
+    """Write files that must not exist yet. Raises ReconcileError with none of them left behind."""
+    from reconciler.model.errors import ReconcileError
+
+    written: list[Path] = []
+    try:
+        for file, text in texts.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("x", encoding="utf-8") as stream:
+                written.append(file)
+                stream.write(text)
+    except OSError as error:
+        for partial in written:
+            partial.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            hint = "choose another name, or edit the file that is there"
+            raise ReconcileError(f"cannot write {error.filename}: there is such a file already", hint=hint) from error
+        where = error.filename or next(iter(texts))
+        raise ReconcileError(f"cannot write {where}: {(error.strerror or str(error)).lower()}") from error
+
+
 def quoted(text: str) -> str:
-    """A double-quoted YAML scalar: every JSON string is one."""
-    return json.dumps(text, ensure_ascii=False)
+    """A double-quoted YAML scalar: every JSON string is one, and escapes what could not be read back."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _plain(name: str) -> bool:
     from reconciler.load.scalars import plain_scalar
 
     return name.isascii() and name.replace("-", "").isalnum() and name[:1].isalpha() and plain_scalar(name) == name
-
-
-def _problems(app: App, file: str, content: bytes) -> list[object]:
-    raise NotImplementedError
-
-
-def _refuse_second(app: App, name: str, path: Path) -> None:
-    raise NotImplementedError
-
-
-def write_new(file: Path, text: str) -> None:
-    raise NotImplementedError

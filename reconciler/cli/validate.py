@@ -11,7 +11,8 @@ import click
 from reconciler.cli.session import application, output_option, path_argument, print_json
 
 if TYPE_CHECKING:
-    from reconciler.model.errors import LoadError
+    from reconciler.kinds.catalogue import KindCatalogue
+    from reconciler.model.errors import LoadError, Problem
     from reconciler.model.resource import Resource
 
 
@@ -65,3 +66,23 @@ def _report(error: LoadError, output: str) -> int:
 
         sys.stdout.write(problems_annotations(error.problems))
     return int(error.exit_code)
+
+
+def read_text(file: str, content: bytes, kinds: KindCatalogue) -> tuple[list[Resource], list[Problem]]:
+    """What one file of manifests holds and everything wrong with it, each document judged by itself."""
+    from reconciler.load.parse import read_reference
+    from reconciler.load.text import decode
+    from reconciler.load.validate import resource_or_problems
+
+    source, unreadable = decode(file, content)
+    if unreadable is not None:
+        return [], [unreadable]
+    nodes, problems = read_reference(source)
+    resources: list[Resource] = []
+    for node in nodes:
+        found = resource_or_problems(node, source, kinds)
+        if isinstance(found, list):
+            problems += found
+        else:
+            resources.append(found)
+    return resources, problems

@@ -35,7 +35,7 @@ def run(argv: Sequence[str], *, timeout: float, stdin: bytes, environment: Mappi
 
     process = _start(argv, None, environment, stdin, stderr=subprocess.PIPE)
     sinks = (lambda part: bounded(out, part), lambda part: bounded(err, part))
-    return Completed(_attend(process, argv, timeout, stdin, sinks), bytes(out), bytes(err))
+    return Completed(_attend(process, argv, timeout, sinks), bytes(out), bytes(err))
 
 
 def run_for_tail(
@@ -49,7 +49,7 @@ def run_for_tail(
         del tail[:-PROBE_TAIL]
 
     process = _start(argv, directory, environment, b"", stderr=subprocess.STDOUT)
-    return Completed(_attend(process, argv, timeout, b"", (keep,)), bytes(tail), b"")
+    return Completed(_attend(process, argv, timeout, (keep,)), bytes(tail), b"")
 
 
 def shown(argv: Sequence[str]) -> str:
@@ -61,11 +61,12 @@ def shown(argv: Sequence[str]) -> str:
 def _start(
     argv: Sequence[str], directory: str | None, environment: Mapping[str, str], stdin: bytes, *, stderr: int
 ) -> subprocess.Popen[bytes]:
+    source = _whole_input(stdin) if stdin else None
     try:
         return subprocess.Popen(
             list(argv),
             bufsize=0,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if source is None else source,
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=directory,
@@ -81,13 +82,38 @@ def _start(
         raise HostError(f"cannot run {shown(argv)}: {(error.strerror or str(error)).lower()}") from error
     except ValueError as error:  # a NUL byte in an argument, "=" in the name of a variable
         raise HostError(f"cannot run {shown(argv)!r}: {error}") from error
+    finally:
+        if source is not None:
+            os.close(source)
+
+
+def _whole_input(stdin: bytes) -> int:
+    """A descriptor that holds all of the input before the program starts.
+
+    With a pipe, our death half-way would look like the end of the input, and `crontab -` would install the half.
+    """
+    try:
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        else:
+            import tempfile
+
+            descriptor, path = tempfile.mkstemp(prefix="reconcile-stdin-")
+            os.unlink(path)  # noqa: PTH108
+        rest = memoryview(stdin)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError as error:
+        raise HostError(f"cannot keep the input of a program: {(error.strerror or str(error)).lower()}") from error
+    return descriptor
 
 
 def _attend(
-    process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float, stdin: bytes, sinks: Sequence[_Sink]
+    process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float, sinks: Sequence[_Sink]
 ) -> int:
-    """Feed and drain the program until it ends; on any trouble its whole group is killed. Its exit code."""
-    exchange = _Exchange(process, stdin, sinks)
+    """Drain the program until it ends; on any trouble its whole group is killed. Its exit code."""
+    exchange = _Exchange(process, sinks)
     try:
         if not exchange.until_end(time.monotonic() + timeout):
             raise CommandTimeout(f"cannot finish {shown(argv)}: it ran longer than {timeout:g} s and was killed")
@@ -104,21 +130,16 @@ _Sink: TypeAlias = Callable[[bytes], None]
 class _Exchange:
     """The pipes of one program, until that program ends: its pipes may live on in a grandchild."""
 
-    def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, sinks: Sequence[_Sink]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], sinks: Sequence[_Sink]) -> None:
         self._process = process
-        self._input = memoryview(stdin)
         self._selector = selectors.PollSelector()
         for stream, sink in zip((process.stdout, process.stderr), sinks, strict=False):
-            self._register(stream, selectors.EVENT_READ, sink)
-        self._register(process.stdin, selectors.EVENT_WRITE, None)
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                self._selector.register(stream, selectors.EVENT_READ, sink)
         self._exit = _exit_descriptor(process.pid)
         if self._exit is not None:
             self._selector.register(self._exit, selectors.EVENT_READ)
-
-    def _register(self, stream: IO[bytes] | None, event: int, sink: _Sink | None) -> None:
-        if stream is not None:
-            os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, event, sink)
 
     def until_end(self, deadline: float) -> bool:
         """Whether the program ended before the deadline."""
@@ -128,8 +149,6 @@ class _Exchange:
             for key, _ in self._selector.select(left if self._exit is not None else min(pause, left)):
                 if key.fd == self._exit:
                     ended = True
-                elif key.data is None:
-                    self._feed(cast(IO[bytes], key.fileobj))
                 else:
                     self._drain(cast(IO[bytes], key.fileobj), key.data, _CHUNK)
             pause = min(pause * 2, _TICK)
@@ -137,16 +156,6 @@ class _Exchange:
                 self._drain_all()
                 return True
         return False
-
-    def _feed(self, stream: IO[bytes]) -> None:
-        try:
-            self._input = self._input[os.write(stream.fileno(), self._input[:_CHUNK]) :]
-        except BrokenPipeError:  # it does not want the rest; its exit code tells whether that was well
-            self._input = self._input[:0]
-        except BlockingIOError:
-            return
-        if not self._input:
-            self._forget(stream)
 
     def _drain(self, stream: IO[bytes], sink: _Sink, at_most: int) -> None:
         while at_most > 0:
@@ -171,7 +180,7 @@ class _Exchange:
 
     def close(self) -> None:
         self._selector.close()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
         if self._exit is not None:

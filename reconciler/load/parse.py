@@ -159,7 +159,7 @@ class _Reader:
     def _open(self, event: Any, *, sequence: bool) -> None:
         tag = _tag(event)
         if tag not in (None, _CORE + ("seq" if sequence else "map"), "!"):
-            self._refuse(event, f"the tag {tag} is not allowed", "remove it")
+            self._refuse(event, f"the tag {_short(tag)} is not allowed", "remove it")
         if len(self.stack) >= MAX_DEPTH:
             self._refuse(event, f"lists and mappings are nested deeper than {MAX_DEPTH}", stop=True)
             return
@@ -254,12 +254,16 @@ def _tagged(text: str, tag: str | None) -> Json:
         return text
     name = _SCALAR_TAGS.get(tag)
     if name is None:
-        raise ValueError(f"the tag {tag} is not allowed")
+        raise ValueError(f"the tag {_short(tag)} is not allowed")
     value = plain_scalar(text)
     found = "null" if value is None else type(value).__name__
     if found == name or (found == "int" and name == "float"):
         return value
     raise ValueError(f"{text!r} is not a value of the tag !!{name}")
+
+
+def _short(tag: str | None) -> str:
+    return str(tag).replace(_CORE, "!!")
 
 
 def _spelled(value: Json) -> str:

@@ -8,43 +8,63 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 
 from reconciler.model.data import Json, canonical_text
 
-_TOKEN = "\u2039masked [0-9a-f]{8}\u203a"
-_MASKED = re.compile(f"({_TOKEN})")
+_STAND_IN = "\u2039masked [0-9a-f]{8}\u203a"
+_MASKED = re.compile(f"({_STAND_IN})")
 _SAFE = "[A-Za-z0-9_@+=:,./-]*"
-_NEEDLESS = re.compile(f"""(['"])({_SAFE}(?:{_TOKEN}{_SAFE})+)\\1""")  # quotes that only the mask's own space needs
-_VALUE = r"""(?:"[^"]*"|'[^']*'|\\.|[^\s'"\\;&|()<>\u2039])+"""
-_PATTERNS = (
-    # 'NAME=value', quoted as a whole: the value ends with the quote, or goes on in another one
-    re.compile(
-        rf"""(?P<quote>['"])(?P<name>-{{0,2}}[A-Za-z_][\w.-]*)(?P<between>=)"""
-        rf"""(?=(?P<value>(?:(?!(?P=quote))[^\u2039])+(?P=quote)(?:{_VALUE})?))"""
+_NEEDLESS = re.compile(f"'({_SAFE}(?:{_STAND_IN}{_SAFE})+)'")  # quotes that only the mask's own space needs
+_WORD = r"""(?:"[^"]*"|'[^']*'|\\.|[^\s'"\\;&|()<>\u2039])+"""
+_NAME = r"[A-Za-z_][\w.-]*"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a secret is introduced, and what it may consist of. With `names`, only a secret name introduces one."""
+
+    start: re.Pattern[str]
+    value: re.Pattern[str]
+    names: bool = True
+    quote: str = ""  # opened before the name, closed by the value
+
+
+_FORMS = (
+    *(  # 'NAME=value', quoted as a whole: the value ends with the quote, or goes on in another one
+        _Form(
+            re.compile(rf"{quote}(?P<name>-{{0,2}}{_NAME})="),
+            re.compile(rf"[^{quote}\u2039]+{quote}(?:{_WORD})?", re.DOTALL),
+            quote=quote,
+        )
+        for quote in "'\""
     ),
     # "name": "value"
-    re.compile(r"""(?P<name>"[A-Za-z_][\w.-]*")(?P<between>\s*:\s*)(?P<value>"(?:[^"\\]|\\.)+")"""),
+    _Form(re.compile(rf'(?P<name>"{_NAME}")\s*:\s*"'), re.compile(r'(?:[^"\\]|\\.)+(?=")', re.DOTALL)),
     # NAME=value, --name=value, --name value
-    re.compile(rf"(?<![\w.-])(?P<name>-{{0,2}}[A-Za-z_][\w.-]*)(?P<between>=)(?=(?P<value>{_VALUE}))"),
-    re.compile(rf"(?<![\w.-])(?P<name>--[A-Za-z][\w.-]*)(?P<between>\s+)(?=(?P<value>(?!-){_VALUE}))"),
+    _Form(re.compile(rf"(?<![\w.-])(?P<name>-{{0,2}}{_NAME})="), re.compile(_WORD, re.DOTALL)),
+    _Form(re.compile(rf"(?<![\w.-])(?P<name>--{_NAME})\s+"), re.compile(rf"(?!-){_WORD}", re.DOTALL)),
     # Authorization: Bearer value, X-Api-Key: value
-    re.compile(
-        r"""(?P<name>(?:Proxy-)?Authorization)(?P<between>\s*[:=]\s*(?:(?:Bearer|Basic|Token|Digest)\s+)?)"""
-        r"""(?P<value>(?!(?:Bearer|Basic|Token|Digest)\s)[^\s'"\u2039]+)""",
-        re.IGNORECASE,
+    _Form(
+        re.compile(r"authorization\s*[:=]\s*(?:(?:bearer|basic|token|digest)\s+)?", re.IGNORECASE),
+        re.compile(r"""(?!(?:bearer|basic|token|digest)\b)[^\s'"\u2039]+""", re.IGNORECASE),
+        names=False,
     ),
-    re.compile(r"""(?<![\w.-])(?P<name>X-[\w-]+)(?P<between>:\s*)(?P<value>[^\s'"\u2039]+)""", re.IGNORECASE),
+    _Form(re.compile(r"(?<![\w.-])(?P<name>X-[\w-]+):\s*", re.IGNORECASE), re.compile(r"""[^\s'"\u2039]+""")),
     # scheme://user:password@host
-    re.compile(r"""(?P<name>://[^\s/:@'"]*)(?P<between>:)(?P<value>[^\s/'"\u2039]+)(?=@)"""),
+    _Form(re.compile(r"""://[^\s/:@'"]*:"""), re.compile(r"""[^\s/'"\u2039]+(?=@)"""), names=False),
     # values whose shape gives them away: GitHub, Slack, AWS, JSON web tokens, Telegram bots
-    re.compile(
-        r"(?<![A-Za-z0-9_])(?P<value>gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
-        r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|\d{8,10}:[\w-]{35})(?![A-Za-z0-9_])"
+    _Form(
+        re.compile(r"(?:(?<![\w-])|(?<=bot))(?=gh[pousr]_|github_pat_|xox[abeprs]-|AKIA|eyJ|\d{8,10}:)"),
+        re.compile(
+            r"(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
+            r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|\d{8,10}:[\w-]{35})(?![A-Za-z0-9_])"
+        ),
+        names=False,
     ),
 )
-_NAMES_DECIDE = 6  # patterns before this index mask only under a secret name
 _SUSPECT = (
     *("pass", "secret", "token", "key", "pwd", "authorization", "://"),
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "_pat_", "xox", "akia", "eyj"),
@@ -82,7 +102,7 @@ class Mask:
                 part if index % 2 else self._part(part) for index, part in enumerate(_MASKED.split(text))
             )
             if masked == text:
-                return _NEEDLESS.sub(r"\2", text)
+                return _NEEDLESS.sub(r"\1", text)
             text = masked
 
     def json(self, value: Json) -> Json:
@@ -125,16 +145,17 @@ class Mask:
         return f"\u2039masked {blake2b(content, digest_size=4, key=self._key).hexdigest()}\u203a"
 
     def _part(self, text: str) -> str:
-        """One stretch of text that holds no mask yet; stops after the first pattern that masked something."""
-        for index, pattern in enumerate(_PATTERNS):
+        """One stretch of text that holds no mask yet; stops after the first form that masked something."""
+        for form in _FORMS:
             pieces: list[str] = []
             done = 0
-            for match in pattern.finditer(text):
-                start, end = match.span("value")
-                if start >= done and (index >= _NAMES_DECIDE or _hides(match["name"])):
-                    quote = match.groupdict().get("quote") or ""
-                    pieces += (text[done:start], self._masked(_unquoted(quote + match["value"])), quote)
-                    done = end
+            for found in form.start.finditer(text):
+                if found.start() < done or (form.names and not secret_name(found["name"])):
+                    continue
+                value = form.value.match(text, found.end())
+                if value is not None:
+                    pieces += (text[done : value.start()], self._masked(_unquoted(form.quote + value[0])), form.quote)
+                    done = value.end()
             if pieces:
                 return "".join(pieces) + text[done:]
         return text
@@ -148,10 +169,6 @@ def secret_name(name: str) -> bool:
     if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) for word in words):
         return True
     return any(owner in _KEY_OWNERS and key == "key" for owner, key in pairwise(words))
-
-
-def _hides(name: str) -> bool:
-    return name.lower().endswith("authorization") or secret_name(name)
 
 
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)"|\\(.)""", re.DOTALL)

@@ -40,7 +40,8 @@ ROLLOUT_NEXT: dict[RolloutStatus, frozenset[RolloutStatus]] = {
 
 STEP_NEXT: dict[StepStatus, frozenset[StepStatus]] = {
     StepStatus.PLANNED: frozenset({StepStatus.STARTED}),
-    StepStatus.STARTED: frozenset({StepStatus.DONE, StepStatus.FAILED, StepStatus.UNDONE}),
+    # again: the gate of an interrupted rollout is passed once more
+    StepStatus.STARTED: frozenset({StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED, StepStatus.UNDONE}),
     StepStatus.DONE: frozenset({StepStatus.UNDONE}),
     StepStatus.FAILED: frozenset({StepStatus.UNDONE}),
     StepStatus.UNDONE: frozenset(),

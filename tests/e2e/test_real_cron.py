@@ -50,7 +50,7 @@ def test_an_applied_automation_really_fires(machine: Machine) -> None:
 def test_foreign_lines_stay_as_they_are_through_a_whole_life(machine: Machine) -> None:
     machine.install(HOSTILE)
     for step in ("0 6 * * *", "30 6 * * *"):
-        machine.automation("brief", step, ["true", "x"])
+        machine.automation("brief", step, ["/bin/true", "x"])
         machine.automation("other", "@daily", "echo hello | cat")
         done = machine.apply()
         assert done.returncode == 0, done.stderr
@@ -63,7 +63,7 @@ def test_foreign_lines_stay_as_they_are_through_a_whole_life(machine: Machine) -
 
 
 def test_the_second_plan_is_empty(machine: Machine) -> None:
-    machine.automation("a", "*/5 * * * *", ["true"])
+    machine.automation("a", "*/5 * * * *", ["/bin/true"])
     first = machine.run("plan", "desired", "--detailed-exitcode")
     assert first.returncode == 2, first.stderr
     assert machine.apply().returncode == 0
@@ -72,7 +72,7 @@ def test_the_second_plan_is_empty(machine: Machine) -> None:
 
 
 def test_tampering_is_seen_as_drift_and_healed(machine: Machine) -> None:
-    machine.automation("a", "*/5 * * * *", ["true"])
+    machine.automation("a", "*/5 * * * *", ["/bin/true"])
     machine.apply()
     good = machine.table()
     assert good is not None
@@ -85,10 +85,10 @@ def test_tampering_is_seen_as_drift_and_healed(machine: Machine) -> None:
 
 def test_a_failing_probe_rolls_back_byte_for_byte_and_quarantines(machine: Machine) -> None:
     machine.install(HOSTILE)
-    machine.automation("a", "*/5 * * * *", ["true"])
+    machine.automation("a", "*/5 * * * *", ["/bin/true"])
     assert machine.apply().returncode == 0
     before = machine.table()
-    machine.automation("a", "*/6 * * * *", ["true"])
+    machine.automation("a", "*/6 * * * *", ["/bin/true"])
     machine.automation(
         "b", "0 1 * * *", ["false"], verify={"within": "1s", "probes": [{"exec": ["sh", "-c", "echo no >&2; exit 3"]}]}
     )
@@ -103,7 +103,7 @@ def test_a_failing_probe_rolls_back_byte_for_byte_and_quarantines(machine: Machi
     freed = machine.run("release", "--quarantine", "all")
     assert freed.returncode == 0, freed.stderr
     assert machine.apply().returncode == 7
-    machine.automation("b", "0 1 * * *", ["true"])
+    machine.automation("b", "0 1 * * *", ["/bin/true"])
     assert machine.apply().returncode == 0
 
 
@@ -132,9 +132,9 @@ def test_a_duplicate_of_a_foreign_line_is_refused_until_adopted(machine: Machine
 
 
 def test_a_saved_plan_is_applied_exactly_or_refused(machine: Machine) -> None:
-    machine.automation("a", "*/5 * * * *", ["true"])
+    machine.automation("a", "*/5 * * * *", ["/bin/true"])
     assert machine.run("plan", "desired", "--out", "plan.json").returncode == 0
-    machine.automation("a", "*/9 * * * *", ["true"])  # what is in the tree now does not matter
+    machine.automation("a", "*/9 * * * *", ["/bin/true"])  # what is in the tree now does not matter
     done = machine.run("apply", "plan.json", "--yes")
     assert done.returncode == 0, done.stderr
     assert b"*/5 * * * *" in (machine.table() or b"")
@@ -168,8 +168,8 @@ def test_the_plan_from_elsewhere_is_the_plan_on_the_host(machine: Machine) -> No
 
 
 def test_a_lost_journal_prunes_nothing_and_is_rebuilt_from_the_marks(machine: Machine) -> None:
-    machine.automation("a", "*/5 * * * *", ["true"])
-    machine.automation("b", "@daily", ["true"])
+    machine.automation("a", "*/5 * * * *", ["/bin/true"])
+    machine.automation("b", "@daily", ["/bin/true"])
     machine.apply()
     (machine.tree / "b.yaml").unlink()
     journal = next(machine.state.glob("*.db"))
@@ -188,7 +188,7 @@ def test_a_lost_journal_prunes_nothing_and_is_rebuilt_from_the_marks(machine: Ma
 
 def test_two_applies_at_once_do_not_mix(machine: Machine) -> None:
     machine.automation(
-        "a", "*/5 * * * *", ["true"], verify={"within": "20s", "probes": [{"file": str(machine.folder / "go")}]}
+        "a", "*/5 * * * *", ["/bin/true"], verify={"within": "20s", "probes": [{"file": str(machine.folder / "go")}]}
     )
     first = subprocess.Popen(
         machine.argv("apply", "desired", "--yes"),
@@ -223,7 +223,7 @@ def test_an_editor_between_read_and_write_loses_nothing(machine: Machine, tmp_pa
     )
     shim.chmod(0o755)
     machine.environ["PATH"] = f"{shims}:{machine.environment()['PATH']}"
-    machine.automation("a", "*/5 * * * *", ["true"])
+    machine.automation("a", "*/5 * * * *", ["/bin/true"])
     done = machine.apply()
     table = machine.table() or b""
     assert b"0 1 * * * mine\n" in table

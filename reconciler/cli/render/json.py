@@ -69,11 +69,8 @@ def _step(step: Step, plan: Plan, clockwork: Clockwork, mask: Mask) -> Json:
     head: dict[str, Json] = {"number": step.number, "needs": list(step.needs)}
     if isinstance(step, ApplyStep):
         more = {"type": "change", "batch": step.batch, "afterAll": step.after_all}
-        return (
-            head
-            | more
-            | _change(step.change, ":".join(filter(None, manifest_place(plan, step.change.id))), clockwork, mask)
-        )
+        source = ":".join(filter(None, manifest_place(plan, step.change.id)))
+        return head | more | _change(step.change, source, clockwork, mask)
     return head | {
         "type": "verify",
         "id": str(step.id),

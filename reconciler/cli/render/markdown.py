@@ -6,7 +6,7 @@ Never longer than its limit in UTF-8 bytes: what does not fit is counted, and da
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,7 @@ from reconciler.model.plan import ApplyStep, Plan
 
 _SPECIAL = re.compile(r"[&<\\`*\[\]|~@$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|#(?=[0-9])|(?<=:)//")
 _LONG = 240  # characters of one sentence before it is cut short outside of the details
+_LEAST = 100  # bytes that the shortest entry takes
 _TABLE = "| Step | Action | Resource | What changes, or why | Manifest |\n| ---: | :--- | :--- | :--- | :--- |"
 
 
@@ -117,14 +118,14 @@ class _Page:
     def refusals(self) -> str:
         plan = self.reader.plan
         notices = [f"> **Note:** {prose(self._clean(text))}" for text in plan.notices]
-        shown = [text + "\n" for text in self._fit(notices, "note")]
+        shown = [text + "\n" for text in self._fit(notices, len(notices), "note")]
         vetoes = []
         for veto in plan.vetoes:
             hint = prose(self._clean(veto_hint(veto)))
             text = f"- **{inline(veto_label(veto))}**: {prose(self._clean(veto_sentence(veto)))}"
             vetoes.append(f"{text}<br>What to do: {hint}" if hint else text)
         if vetoes:
-            shown += ["#### Why it is refused\n", *self._fit(vetoes, "reason")]
+            shown += ["#### Why it is refused\n", *self._fit(vetoes, len(vetoes), "reason")]
         return "\n".join(shown).strip()
 
     def dangers(self) -> str:
@@ -132,7 +133,7 @@ class _Page:
         steps = [step for step in self.reader.plan.steps if isinstance(step, ApplyStep) and is_dangerous(step.change)]
         if not steps:
             return ""
-        short = self._fit([self._danger(step) for step in steps], "dangerous step")
+        short = self._fit(map(self._danger, steps), len(steps), "dangerous step")
         if len(short) == len(steps):
             for index, step in enumerate(steps):
                 full = self._block(step, self.reader.full(step.change), unfold=True)
@@ -146,26 +147,24 @@ class _Page:
         if not self.reader.plan.steps:
             return ""
         title = "What it would do otherwise, in this order" if self.reader.plan.vetoes else "Steps, in this order"
-        lines = self._fit([self._row(row) for row in rows(self.reader.plan)], "step")
+        found = rows(self.reader.plan)
+        lines = self._fit(map(self._row, found), len(found), "step")
         note = lines.pop() if not lines[-1].startswith("|") else ""
         return "\n".join([f"#### {title}\n", _TABLE, *lines, *([f"\n{note}"] if note else [])])
 
     def details(self) -> str:
-        blocks = [
-            self._block(step, self.reader.full(step.change))
-            for step in self.reader.plan.steps
-            if isinstance(step, ApplyStep) and not is_dangerous(step.change)
-        ]
-        return "\n\n".join(self._fit(blocks, "step", "in detail"))
+        steps = [s for s in self.reader.plan.steps if isinstance(s, ApplyStep) and not is_dangerous(s.change)]
+        blocks = (self._block(step, self.reader.full(step.change)) for step in steps)
+        return "\n\n".join(self._fit(blocks, len(steps), "step", "in detail"))
 
     def drift(self) -> str:
         plan = self.reader.plan
         found = [f"- {code(name)}: {prose(self._clean(fate))}" for name, fate in drift_rows(plan)]
         alone = [f"- {code(str(s.id))}: {prose(self._clean(s.reason))}" for s in plan.skipped if not s.drift]
         title = "#### Drift (changed on the host by somebody else since the last apply)\n"
-        shown = [title, *self._fit(found, "resource")] if found else []
+        shown = [title, *self._fit(found, len(found), "resource")] if found else []
         shown += [""] if found and alone else []
-        shown += ["#### Left alone\n", *self._fit(alone, "resource")] if alone else []
+        shown += ["#### Left alone\n", *self._fit(alone, len(alone), "resource")] if alone else []
         return "\n".join(shown)
 
     def end(self, apply_with: str | None) -> str:
@@ -209,15 +208,17 @@ class _Page:
             lines += ["", fence((f"{sign} {line}" for sign, line in body.raw), "diff")]
         return "\n".join([*lines, "", "</details>"])
 
-    def _fit(self, texts: Sequence[str], what: str, how: str = "") -> list[str]:
-        """The texts that there is room for; whatever is left out is counted in a line of its own."""
+    def _fit(self, texts: Iterable[str], count: int, what: str, how: str = "") -> list[str]:
+        """The texts that there is room for; whatever is left out of `count` is counted in a line of its own."""
         kept: list[str] = []
         for text in texts:
             need = size(text) + 2
             if need <= self.left:
                 kept.append(text)
                 self.left -= need
-        missing = len(texts) - len(kept)
+            if self.left < _LEAST:
+                break
+        missing = count - len(kept)
         if missing:
             omitted = f"{several(missing, what)} omitted here{' ' + how if how else ''} to keep this short"
             kept.append(f"**{omitted}; `reconcile plan` shows everything.**")

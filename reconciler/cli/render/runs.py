@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from reconciler.model.change import Action, Change, field_diffs
-from reconciler.model.schedule import upcoming
 from reconciler.model.state import State
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -50,6 +49,8 @@ class Clockwork:
         schedule = _schedule(state)
         if not isinstance(schedule, str):
             return ()
+        from reconciler.model.schedule import upcoming
+
         try:
             return upcoming(schedule, self.local, "", count)
         except ValueError:

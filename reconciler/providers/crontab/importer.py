@@ -109,7 +109,7 @@ def _job(raw: bytes) -> tuple[str, str]:
             "it holds control characters (a carriage return, for example): save the table with plain newlines"
         )
     parts = job(raw) if sort_of(raw) is Sort.JOB else None
-    if parts is None or not _python_crontab_agrees(text):
+    if parts is None or not _python_crontab_agrees(parts[0]):
         raise _Cannot("it is not a job that every cron program understands")
     if "\\\\" in parts[1]:
         raise _Cannot("it holds two backslashes in a row, which cron programs read differently")
@@ -121,16 +121,16 @@ def _job(raw: bytes) -> tuple[str, str]:
     return parts[0], command
 
 
-def _python_crontab_agrees(text: str) -> bool:
-    """A second opinion that the line is one active job. Schedules are judged by `normalise`."""
+def _python_crontab_agrees(schedule: str) -> bool:
+    """A second opinion that this starts a job. The command is left out: it would take `#` for a comment."""
     import logging
 
     from crontab import CronItem, CronTab
 
     logging.getLogger("crontab").addHandler(logging.NullHandler())
     try:
-        item = CronItem.from_line(text, cron=CronTab(tab=""))
-        return bool(item.is_valid() and item.is_enabled() and item.command)
+        item = CronItem.from_line(f"{schedule} true", cron=CronTab(tab=""))
+        return bool(item.is_valid() and item.is_enabled())
     except (ValueError, KeyError, IndexError, TypeError):
         return False
 

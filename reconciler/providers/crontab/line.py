@@ -26,7 +26,7 @@ _FIRST_WORD = re.compile(_WORD)
 _DIRECTORY = re.compile(rf"cd (~(?:/(?:{_WORD})?)?|{_WORD}) \|\| exit; ")
 _EXPORT = re.compile(rf"export ([A-Za-z_]\w*={_WORD}(?: [A-Za-z_]\w*={_WORD})*); ", re.ASCII)
 _ID = f"{KIND_PATTERN}/{NAME_PATTERN}"
-_OURS = re.compile(rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({_ID}); (.+)", re.DOTALL)
+_OURS = re.compile(rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({_ID}); ([^\r\b\0]+)")
 # Only what may stand in a schedule, so that a command that merely mentions the mark is never taken for ours.
 _MARKED = re.compile(rb"([0-9A-Za-z*,/~?@# \t-]*?)(: reconciler:(%b)(?:;[ \t]?|[ \t]|(?=[\r\n])|\Z))" % _ID.encode())
 _ENVIRONMENT = re.compile(rb"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s=]*))[ \t]*=[ \t]*(.*?)[ \t]*\r?\n?""", re.DOTALL)

@@ -17,7 +17,7 @@ from reconciler.providers.crontab.foreign import Job, facts_of, jobs, key, state
 from reconciler.providers.crontab.line import show
 from reconciler.providers.crontab.table import Spot
 from reconciler.providers.crontab.users import own_name, refuse_others, table_user, user_of
-from reconciler.providers.crontab.work import restore_data, standing
+from reconciler.providers.crontab.work import bare, restore_data, standing
 
 PROVIDER = "crontab"
 
@@ -75,7 +75,7 @@ class _Look:
         if not self._table.ours:
             return []
         held = [(p, line.id, standing(self._table, p)) for p, line in enumerate(self._table.lines) if line.id]
-        self._be_exact_about(p for p, _, attributes in held if "text" in attributes)
+        self._be_exact_about(p for p, id_, attributes in held if not self._as_wanted(id_, attributes))
         return [
             self._observed(p, id_, State({"user": self._label(id_), **attributes}), Ownership.OURS)
             for p, id_, attributes in held
@@ -113,6 +113,9 @@ class _Look:
             "digest": bytes_digest(b"".join(foreign)),
             "jobs": facts_of(self._table, self._jobs),
         }
+
+    def _as_wanted(self, id_: ResourceId, attributes: Mapping[str, Json]) -> bool:
+        return id_ in self._states and bare(self._states[id_]) == attributes
 
     def _label(self, id_: ResourceId) -> str:
         """The user as the wanted state names it, so that naming oneself is no difference."""

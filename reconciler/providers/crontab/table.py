@@ -40,6 +40,7 @@ class Spot(NamedTuple):
     following: str
     above: str  # digests of the nearest foreign lines, "" at either end
     below: str
+    total: int  # foreign lines in the table
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ class Table:
         """The spot of each line, in order."""
         digests = ["", *map(bytes_digest, self.foreign), ""]
         gap = rank = 0
-        previous = ""
+        previous, total = "", len(self.foreign)
         for index, line in enumerate(self.lines):
             after = self.lines[index + 1].id if index + 1 < len(self.lines) else None
             following = f"{after.kind}/{after.name}" if after else ""
-            yield Spot(gap, rank, previous, following, digests[gap], digests[gap + 1 + (line.id is None)])
+            yield Spot(gap, rank, previous, following, digests[gap], digests[gap + 1 + (line.id is None)], total)
             if line.id is None:
                 gap, rank, previous = gap + 1, 0, ""
             else:
@@ -157,12 +158,13 @@ def _insert_top(table: Table, lines: Sequence[Line]) -> Table:
 
 
 def _place(table: Table, spotted: Sequence[tuple[Spot, Line]]) -> Table:
-    """Foreign lines go back first: the spots of ours count them."""
+    """From the top down: then everything above a spot is as it was when the spot was noted."""
     if not spotted:
         return table
     gaps = _Gaps.of(table)
-    for spot, line in sorted(spotted, key=lambda pair: (pair[1].id is not None, pair[0])):
-        gaps.put(spot, line)
+    total = len(gaps.foreign) + sum(line.id is None for _, line in spotted)
+    for spot, line in sorted(spotted, key=lambda pair: (pair[0].gap, pair[1].id is None, pair[0])):
+        gaps.put(spot, line, total)
     return Table(tuple(gaps.lines()), table.header)
 
 
@@ -211,8 +213,9 @@ class _Gaps:
             if position < len(self.foreign):
                 yield self.foreign[position]
 
-    def put(self, spot: Spot, line: Line) -> None:
-        gap = self._find(spot)
+    def put(self, spot: Spot, line: Line, total: int) -> None:
+        """`total`: how many foreign lines there will be once all are put back."""
+        gap = self._find(spot, total)
         run = self.runs[gap]
         at = _position(run, spot)
         if line.id is not None:
@@ -222,14 +225,15 @@ class _Gaps:
         self.runs[gap : gap + 1] = [run[:at], run[at:]]
         self._index()
 
-    def _find(self, spot: Spot) -> int:
-        """The gap between the same two foreign lines; else below the same one, else above; else the same count."""
+    def _find(self, spot: Spot, total: int) -> int:
+        """The same gap where the table is otherwise as it was; else beside the same foreign lines, the nearest."""
         end = len(self.foreign)
-        above = [position + 1 for position in self.places.get(spot.above, ())] if spot.above else []
-        below = list(self.places.get(spot.below, ())) if spot.below else []
-        both = set(above or [0] * (not spot.above)).intersection(below or [end] * (not spot.below))
-        candidates = both or above or below or {spot.gap if spot.above else 0}
-        return min(end, *sorted(candidates, key=lambda gap: (abs(gap - spot.gap), gap))[:1])
+        above = [0] if not spot.above else [position + 1 for position in self.places.get(spot.above, ())]
+        below = [end] if not spot.below else self.places.get(spot.below, [])
+        if spot.total == total and spot.gap in (*above, *below):
+            return spot.gap
+        near = set(above).intersection(below) or (above if spot.gap else [0]) or below or [spot.gap]
+        return min(end, *sorted(near, key=lambda gap: (abs(gap - spot.gap), gap))[:1])
 
 
 def _position(run: Sequence[Line], spot: Spot) -> int:

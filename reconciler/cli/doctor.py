@@ -1,0 +1,281 @@
+"""`reconcile doctor`: what this machine offers and what is in the way. Looks only, and never stops half-way."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from reconciler.cli.session import DEFAULT_PATH, output_option, print_json, wants_colour
+from reconciler.host.protocol import Host
+from reconciler.model.errors import LoadError, ReconcileError
+from reconciler.settings import FILE_NAME, Folders, find, folders
+
+_LITTLE, _TOO_LITTLE = 100 * 2**20, 10 * 2**20  # bytes free for the journal
+_DAEMONS = frozenset({"cron", "crond"})
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "alarm"}
+
+
+class Mark(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `hint` says what to do about it."""
+
+    name: str
+    mark: Mark
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where the checks look. `system` is the root of the file system."""
+
+    host: Host
+    environ: Mapping[str, str]
+    folders: Folders
+    tree: Path
+    system: Path = Path("/")
+
+
+@click.command
+@output_option("text", "json")
+def command(output: str) -> int:
+    """Check what this machine offers and what is in the way. Changes nothing.
+
+    \b
+    Exit code: 1 when a check fails, else 0.
+    """
+    from reconciler.host.local import LocalHost
+    from reconciler.host.readonly import ReadOnlyHost
+
+    places = folders(os.environ, root=os.geteuid() == 0)
+    found = examine(Machine(ReadOnlyHost(LocalHost()), os.environ, places, Path(DEFAULT_PATH)))
+    failed = any(finding.mark is Mark.FAIL for finding in found)
+    if output == "json":
+        checks = [{"name": f.name, "result": str(f.mark), "message": f.message, "hint": f.hint} for f in found]
+        print_json({"ok": not failed, "checks": checks})
+    else:
+        sys.stdout.write(_text(found, colour=wants_colour(sys.stdout, os.environ)))
+    return int(failed)
+
+
+def examine(machine: Machine) -> list[Finding]:
+    """Every check, each to its end: one that fails to look is a finding too."""
+    found: list[Finding] = []
+    for name, check in _CHECKS:
+        try:
+            found.extend(check(machine))  # what it found before it failed stays
+        except LoadError as error:
+            first, more = error.problems[0], len(error.problems) - 1
+            rest = f" (and {more} more: `reconcile validate` shows them)" if more else ""
+            found.append(Finding(name, Mark.FAIL, f"{first.place}: {first.message}{rest}", first.hint or ""))
+        except ReconcileError as error:
+            found.append(Finding(name, Mark.FAIL, error.message, error.hint or ""))
+        except OSError as error:
+            found.append(Finding(name, Mark.FAIL, f"cannot look at {error.filename}: {error.strerror}"))
+    return found
+
+
+def _text(found: list[Finding], *, colour: bool) -> str:
+    from reconciler.cli.render.characters import Palette, several, visible
+
+    palette = Palette(colour)
+    width = max(len(finding.name) for finding in found)
+    lines: list[str] = []
+    for finding in found:
+        mark = palette.paint(_STYLES[finding.mark], f"{finding.mark:<4}")
+        lines.append(f"{mark}  {finding.name:<{width}}  {visible(finding.message)}")
+        if finding.hint and finding.mark is not Mark.OK:
+            lines.append(f"      {'':<{width}}  what to do: {visible(finding.hint)}")
+    count = {mark: sum(finding.mark is mark for finding in found) for mark in Mark}
+    ending = f"{several(count[Mark.OK], 'check')} passed"
+    ending += f", {several(count[Mark.WARN], 'warning')}" if count[Mark.WARN] else ""
+    ending += f", {count[Mark.FAIL]} failed" if count[Mark.FAIL] else ""
+    return "\n".join([*lines, "", f"{ending}."]) + "\n"
+
+
+def _platform(machine: Machine) -> Iterator[Finding]:
+    import platform
+
+    from reconciler import __version__
+
+    facts = machine.host.facts()
+    yield Finding("reconcile", Mark.OK, f"version {__version__} on Python {platform.python_version()}")
+    yield Finding("host", Mark.OK, f"{facts.name} ({facts.platform}), as {facts.user}")
+
+
+def _settings(machine: Machine) -> Iterator[Finding]:
+    path = find(machine.tree)
+    if path is None:
+        yield Finding("settings", Mark.OK, f"no {FILE_NAME} here, so the defaults hold")
+        return
+    _listed_plugins(machine)
+    yield Finding("settings", Mark.OK, f"{path} is valid")
+
+
+def _listed_plugins(machine: Machine) -> tuple[str, ...]:
+    """Read without the cache: looking must not fill it."""
+    from reconciler.load.settings_file import settings_values
+
+    path = find(machine.tree)
+    names = settings_values(path, path.read_bytes())["plugins"] if path is not None else []
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _plugins(machine: Machine) -> Iterator[Finding]:
+    from reconciler.registry import registry
+
+    try:
+        names = _listed_plugins(machine)
+    except LoadError:  # told by the check of the settings
+        names = ()
+    if not names:
+        yield Finding("plugins", Mark.OK, f"none listed; built in: {', '.join(registry().providers)}")
+    for name in names:
+        try:
+            registry((name,))
+            yield Finding("plugins", Mark.OK, f"{name} is found")
+        except (ReconcileError, ImportError, AttributeError) as error:
+            hint = getattr(error, "hint", None) or "reinstall it, or take it out of `plugins`"
+            yield Finding("plugins", Mark.FAIL, str(error), hint)
+
+
+def _backends(machine: Machine) -> Iterator[Finding]:
+    """Can each backend be used, be read, and will it run what it holds?"""
+    from reconciler.provider import HasHealth, Unsupported
+    from reconciler.registry import registry
+
+    for name, provider in registry().providers.items():
+        support = provider.probe(machine.host)
+        if isinstance(support, Unsupported):
+            yield Finding(name, Mark.FAIL, support.why, support.hint or "")
+            continue
+        provider.observe(machine.host, ())
+        yield Finding(name, Mark.OK, "is installed, and you may use it")
+        if isinstance(provider, HasHealth):
+            why = provider.health(machine.host, ())
+            hint = "start it, and let it start with the host, or nothing that it holds will ever run"
+            yield Finding(name, Mark.FAIL, why, hint) if why else Finding(name, Mark.OK, "will run what it holds")
+
+
+def _folders(machine: Machine) -> Iterator[Finding]:
+    state, cache = machine.folders.state, machine.folders.cache
+    yield _writable("state", state, Mark.FAIL, "RECONCILER_STATE_DIR")
+    yield _space(state)
+    yield _writable("cache", cache, Mark.WARN, "RECONCILER_CACHE_DIR")
+
+
+def _writable(name: str, folder: Path, trouble: Mark, variable: str) -> Finding:
+    near = _nearest(folder)
+    hint = f"correct its owner and mode, or name another folder in {variable}"
+    if not near.is_dir():
+        return Finding(name, trouble, f"{near} is not a folder", hint)
+    if not os.access(near, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(name, trouble, f"{near} is not writable for you", hint)
+    return Finding(name, Mark.OK, f"{folder}{'' if near == folder else ' will be made when it is needed'}")
+
+
+def _space(folder: Path) -> Finding:
+    status = os.statvfs(_nearest(folder))
+    free = status.f_bavail * status.f_frsize
+    message = f"{free // 2**20:,} MiB free for the journal"
+    if free >= _LITTLE:
+        return Finding("disk", Mark.OK, message)
+    hint = "free some space: without it nothing is applied, and nothing can be undone"
+    return Finding("disk", Mark.FAIL if free < _TOO_LITTLE else Mark.WARN, message, hint)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
+    return next((each for each in (folder, *folder.absolute().parents) if each.exists()), Path("/"))
+
+
+def _journal(machine: Machine) -> Iterator[Finding]:
+    from reconciler.journal.journal import FILE, Journal
+
+    state = machine.folders.state
+    if not (state / FILE).exists():
+        yield Finding("journal", Mark.OK, "none yet; the first apply begins it")
+    else:
+        with Journal.open(state, clock=machine.host.clock, read_only=True) as journal:
+            trouble, interrupted, owned = journal.set_aside, journal.interrupted(), journal.owned_count()
+        if trouble is not None:
+            yield Finding("journal", Mark.FAIL, trouble, "keep a copy of it if its history matters to you")
+        else:
+            yield Finding("journal", Mark.OK, f"{state / FILE} is readable and owns {owned:,} of the host's entries")
+        if interrupted is not None:
+            message = f"rollout {interrupted.number} ({interrupted.verb}) did not finish, unless it is running now"
+            yield Finding("journal", Mark.WARN, message, "the next `reconcile apply` finishes or undoes it")
+    aside = sorted(path.name for path in state.glob("journal-*.broken.db"))
+    if aside:
+        message = f"{', '.join(aside)} in {state}: broken, set aside earlier"
+        yield Finding("journal", Mark.WARN, message, "delete what you no longer need")
+
+
+def _lock(machine: Machine) -> Iterator[Finding]:
+    from reconciler.journal.lock import holder
+
+    found = holder(machine.folders.state)
+    if found is None:
+        yield Finding("lock", Mark.OK, "nobody is applying")
+    else:
+        since = found.started.strftime("%Y-%m-%dT%H:%M:%SZ")
+        yield Finding("lock", Mark.OK, f"held by pid {found.pid} ({found.purpose}) on {found.host} since {since}")
+
+
+def _tools(machine: Machine) -> Iterator[Finding]:
+    from importlib.util import find_spec
+
+    git = machine.host.which("git")
+    hint = "install git: revisions are called by a digest until then"
+    yield Finding("git", Mark.OK, git) if git else Finding("git", Mark.WARN, "there is no `git` program", hint)
+    if find_spec("ryaml") is not None:
+        yield Finding("yaml", Mark.OK, "the fast reader is installed")
+    else:
+        message = "the fast reader is not installed; large trees load slowly the first time"
+        yield Finding("yaml", Mark.WARN, message, "pip install 'reconciler[fast]'")
+
+
+def _time_zone(machine: Machine) -> Iterator[Finding]:
+    """Plans count next runs in this process's zone; cron counts in its own. They must be the same."""
+    from reconciler.cli.zones import compare
+
+    name = machine.host.facts().timezone
+    if not name:
+        hint = "make /etc/localtime a link into /usr/share/zoneinfo, or set TZ to a name such as Europe/Berlin"
+        yield Finding("time zone", Mark.WARN, "the host does not say its time zone, so plans show UTC", hint)
+        return
+    daemons = machine.host.processes(_DAEMONS)[:1]
+    views, other = compare(machine.environ, daemons[0] if daemons else None, machine.system)
+    if other:
+        hint = "make them agree, and restart cron: it keeps the zone that it was started with"
+        differ = f"{' and '.join(other)} {'differs' if len(other) == 1 else 'differ'} from /etc/localtime"
+        message = f"{differ}: plans may show other times than cron keeps"
+        yield Finding("time zone", Mark.WARN, message, hint)
+    else:
+        same = f", the same in {', '.join(views)}" if views else ""
+        yield Finding("time zone", Mark.OK, f"{name}{same}")
+
+
+_CHECKS: tuple[tuple[str, Callable[[Machine], Iterator[Finding]]], ...] = (
+    ("host", _platform),
+    ("settings", _settings),
+    ("plugins", _plugins),
+    ("backends", _backends),
+    ("state", _folders),
+    ("journal", _journal),
+    ("lock", _lock),
+    ("tools", _tools),
+    ("time zone", _time_zone),
+)

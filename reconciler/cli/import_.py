@@ -1,0 +1,168 @@
+"""`reconcile import`: manifests for entries that a person wrote. Reads the backend; never writes to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.new import write_new
+from reconciler.cli.session import DEFAULT_PATH, application
+from reconciler.cli.validate import read_text
+
+if TYPE_CHECKING:
+    from reconciler.app import App
+    from reconciler.model.data import Json
+    from reconciler.model.resource import Resource
+    from reconciler.provider import HasImport, Imported
+
+_HEADER = (
+    "# Written by `reconcile import {backend}`. Adopt each one, or the line that is there now stays beside it.\n"
+)
+
+
+@click.command
+@click.argument("backend")
+@click.option("--user", help="Whose entries; only root may name another user.")
+@click.option("--out", type=click.Path(path_type=Path), help="A new file, or a folder for one file each.")
+def command(backend: str, user: str | None, out: Path | None) -> int:
+    """Print manifests for the entries of BACKEND (crontab) that reconcile does not own. Changes nothing there.
+
+    What cannot be carried over without changing what it does is listed with the reason.
+    """
+    tree = Path(DEFAULT_PATH) if out is None else out
+    app = application(tree)
+    entries = [_judged(app, entry) for entry in _importer(app, backend).foreign(app.host, user)]
+    good = [entry for entry in entries if entry.resource is not None]
+    left = [entry for entry in entries if entry.resource is None]
+    if not entries:
+        whose = f" of {user}" if user else ""
+        sys.stderr.write(f"There is nothing to import: the {backend}{whose} holds no entry that is not ours.\n")
+        return 0
+    _warn_of_left(left)
+    if out is None:
+        sys.stdout.write(_document(backend, entries))
+    elif good:
+        write_new(_files(out, backend, entries))
+        sys.stderr.write(f"Wrote {_count(good)} to {out}.\n")
+    if good:
+        sys.stderr.write(_next(good, out, user))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One foreign entry: the manifest that was made of it, or why there is none."""
+
+    source: Imported
+    text: str
+    resource: Resource | None
+    why: str = ""
+
+
+def _importer(app: App, backend: str) -> HasImport:
+    from reconciler.model.errors import ReconcileError
+    from reconciler.provider import HasImport, Unsupported
+
+    known = {name: each for name, each in app.registry.providers.items() if isinstance(each, HasImport)}
+    provider = app.registry.providers.get(backend)
+    if provider is None or not isinstance(provider, HasImport):
+        cause = "there is no such backend" if provider is None else "it cannot describe its entries"
+        raise ReconcileError(f"cannot import {backend}: {cause}", hint=f"there are: {', '.join(sorted(known))}")
+    support = provider.probe(app.host)
+    if isinstance(support, Unsupported):
+        raise ReconcileError(f"cannot import {backend}: {support.why}", hint=support.hint)
+    return provider
+
+
+def _judged(app: App, source: Imported) -> _Entry:
+    """The entry with its manifest as text, which must load by itself; else with the reason why not."""
+    from reconciler.engine.intents import intents
+    from reconciler.load.write import dump_manifests
+    from reconciler.model.errors import LoadError
+
+    if source.manifest is None:
+        return _Entry(source, "", None, source.why or "it cannot be a manifest")
+    text = dump_manifests([_described(source.manifest)])
+    resources, problems = read_text(source.where, text.encode("utf-8", "surrogateescape"), app.registry.kinds)
+    if not problems:
+        try:
+            intents(resources, app.registry.providers)
+            return _Entry(source, text, resources[0])
+        except LoadError as error:
+            problems = list(error.problems)
+    return _Entry(source, text, None, "; ".join(problem.message for problem in problems))
+
+
+def _described(manifest: Mapping[str, Json]) -> dict[str, Json]:
+    """The fields in the order in which people write them."""
+    order = ("apiVersion", "kind", "metadata", "spec")
+    return {name: manifest[name] for name in order if name in manifest}
+
+
+def _document(backend: str, entries: Sequence[_Entry]) -> str:
+    """Every entry in its order: manifests as documents, the others as comments."""
+    parts: list[str] = []
+    comments = _HEADER.format(backend=backend)
+    for entry in entries:
+        comments += _comment(entry)
+        if entry.resource is not None:
+            parts.append(comments + entry.text)
+            comments = ""
+    return "---\n".join(parts) + comments
+
+
+def _comment(entry: _Entry) -> str:
+    """Where it came from and what to look at. Secrets stay out of comments as they stay out of plans."""
+    from reconciler.cli.render.characters import visible
+    from reconciler.model.mask import Mask
+
+    mask = Mask("import")
+    if entry.resource is not None:
+        lines = [f"From {entry.source.where}.", *(f"Look at this: {note}." for note in entry.source.notes)]
+    else:
+        lines = [f"Not carried over: {entry.source.where}: {entry.why}.", f"  {entry.source.text}"]
+    return "".join(f"# {visible(mask.text(line))}\n" for line in lines)
+
+
+def _files(out: Path, backend: str, entries: Sequence[_Entry]) -> dict[Path, str]:
+    """What to write: one file for a name that ends like one, else a folder with a file for each."""
+    if out.suffix in (".yaml", ".yml") and not out.is_dir():
+        return {out: _document(backend, entries)}
+    header = _HEADER.format(backend=backend)
+    return {
+        out / f"{entry.resource.id.name}.yaml": header + _comment(entry) + entry.text
+        for entry in entries
+        if entry.resource is not None
+    }
+
+
+def _warn_of_left(left: Sequence[_Entry]) -> None:
+    from reconciler.cli.render.characters import several
+
+    if left:
+        sys.stderr.write(f"{several(len(left), 'entry', 'entries')} cannot be carried over:\n")
+    for entry in left:
+        sys.stderr.write("".join("  " + line[2:] for line in _comment(entry).splitlines(keepends=True)))
+
+
+def _count(good: Sequence[_Entry]) -> str:
+    from reconciler.cli.render.characters import several
+
+    return several(len(good), "manifest")
+
+
+def _next(good: Sequence[_Entry], out: Path | None, user: str | None) -> str:
+    first = next(entry.resource.id for entry in good if entry.resource is not None)
+    again = f" --user {user}" if user else ""
+    save = (
+        f"Save them with `reconcile import crontab{again} --out {DEFAULT_PATH}`, or where you like. "
+        if out is None
+        else ""
+    )
+    tree = DEFAULT_PATH if out is None else out
+    return f"{save}Read them, rename what you like, then take over each line: reconcile adopt {first} {tree}\n"
