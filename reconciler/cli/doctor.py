@@ -161,8 +161,11 @@ def _backends(machine: Machine) -> Iterator[Finding]:
         if isinstance(support, Unsupported):
             yield Finding(name, Mark.FAIL, support.why, support.hint or "")
             continue
-        provider.observe(machine.host, ())
-        yield Finding(name, Mark.OK, "is installed, and you may use it")
+        try:
+            provider.observe(machine.host, ())
+            yield Finding(name, Mark.OK, "is installed, and you may use it")
+        except ReconcileError as error:
+            yield Finding(name, Mark.FAIL, error.message, error.hint or "")
         if isinstance(provider, HasHealth):
             why = provider.health(machine.host, ())
             hint = "start it, and let it start with the host, or nothing that it holds will ever run"

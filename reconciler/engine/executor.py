@@ -31,9 +31,7 @@ class StepJournal(Protocol):
     def steps_done(
         self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
     ) -> None: ...
-    def steps_undone(
-        self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
-    ) -> None: ...
+    def steps_refused(self, rollout: int, numbers: Sequence[int], why: str) -> None: ...
     def steps_failed(self, rollout: int, numbers: Sequence[int], why: str) -> None: ...
 
 
@@ -144,9 +142,7 @@ def _run_lane(walk: Walk, batches: Sequence[list[ApplyStep]]) -> list[Outcome]:
 def _record(walk: Walk, batch: Sequence[ApplyStep], error: ReconcileError | None, progress: tuple[int, int]) -> None:
     numbers = [step.number for step in batch]
     if isinstance(error, Conflict):  # the provider promises that nothing was written
-        before = [step.previous for step in batch if step.previous is not None]
-        absent = [step.change.id for step in batch if step.previous is None]
-        walk.journal.steps_undone(walk.rollout, numbers, before, absent)
+        walk.journal.steps_refused(walk.rollout, numbers, str(error))
     elif error is not None:
         walk.journal.steps_failed(walk.rollout, numbers, str(error))
     if error is not None:

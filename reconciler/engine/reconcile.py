@@ -43,6 +43,9 @@ class Journal(StepJournal, Protocol):
         self, *, verb: str, path: str, revision: Revision, steps: Sequence[Step], settings: Json
     ) -> int: ...
     def steps(self, number: int) -> Sequence[StepRecord]: ...
+    def steps_undone(
+        self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
+    ) -> None: ...
     def undoing(self, rollout: int, failure: str) -> None: ...
     def finish(self, rollout: int, status: RolloutStatus, summary: str) -> None: ...
     def quarantine_add(self, revision: Revision, reason: str, rollout: int) -> None: ...
@@ -234,10 +237,8 @@ class _UndoJournal:
 
     journal: Journal
 
-    def steps_undone(
-        self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
-    ) -> None:
-        """A conflict during an undo: the steps stay as they are in the journal."""
+    def steps_refused(self, rollout: int, numbers: Sequence[int], why: str) -> None:
+        """A conflict during an undo: the steps keep their status, and the undo says what is left."""
 
     def steps_started(self, rollout: int, numbers: Sequence[int]) -> None:
         """The intent to undo is on disk already, as the status of the rollout."""

@@ -17,7 +17,7 @@ OLDEST_SQLITE = (3, 38)  # STRICT tables and built-in JSON; an older one would c
 
 _SPACE = "free some space there; the journal still holds everything up to the last completed step"
 _ACCESS = "check who owns the folder and its mode, or name another one in RECONCILER_STATE_DIR"
-DAMAGED = "move journal.db away; the next apply begins a new one and finds its resources by their marks"
+_DAMAGED = "move journal.db away; the next apply begins a new one and finds its resources by their marks"
 _CAUSES = {
     sqlite3.SQLITE_FULL: ("the disk is full", _SPACE),
     sqlite3.SQLITE_IOERR: ("the disk is full or failing", _SPACE),
@@ -25,8 +25,8 @@ _CAUSES = {
     sqlite3.SQLITE_CANTOPEN: ("the file cannot be opened", _ACCESS),
     sqlite3.SQLITE_PERM: ("this user may not write there", _ACCESS),
     sqlite3.SQLITE_BUSY: ("another program keeps it locked", "find that program with `fuser -v journal.db`"),
-    sqlite3.SQLITE_CORRUPT: ("the file is damaged", DAMAGED),
-    sqlite3.SQLITE_NOTADB: ("the file is not a database", DAMAGED),
+    sqlite3.SQLITE_CORRUPT: ("the file is damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("the file is not a database", _DAMAGED),
 }
 
 
@@ -48,6 +48,8 @@ def explained(path: Path, verb: str) -> Iterator[None]:
     except OSError as error:
         cause = error.strerror or str(error)
         raise JournalError(f"cannot {verb} the journal: {cause}", where=str(path), hint=_ACCESS) from error
+    except (ValueError, KeyError) as error:  # a value of another shape than the model's
+        raise JournalError(f"cannot {verb} the journal: {error}", where=str(path), hint=_DAMAGED) from error
 
 
 def _code(error: sqlite3.Error) -> int:

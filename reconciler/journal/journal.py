@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 
 from reconciler.host.protocol import Clock
 from reconciler.journal import inventory, rollouts, steps
-from reconciler.journal.database import DAMAGED, explained, require_sqlite, transaction
+from reconciler.journal.database import explained, require_sqlite, transaction
 from reconciler.journal.reader import Reader
 from reconciler.journal.steps import StepRecord
 from reconciler.journal.writer import open_writable
@@ -191,6 +191,11 @@ class Journal:
         with self._write() as connection:
             steps.move(connection, rollout, numbers, StepStatus.FAILED, self._clock.now(), why)
 
+    def steps_refused(self, rollout: int, numbers: Sequence[int], why: str) -> None:
+        """Nothing was written for these steps, so there is nothing to undo."""
+        with self._write() as connection:
+            steps.move(connection, rollout, numbers, StepStatus.REFUSED, self._clock.now(), why)
+
     def steps_undone(
         self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
     ) -> None:
@@ -203,12 +208,7 @@ class Journal:
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         with self._turn, explained(self._path, "read"):
-            try:
-                return self._source.read(query) if isinstance(self._source, Reader) else query(self._source)
-            except (ValueError, KeyError) as error:
-                raise JournalError(
-                    f"cannot read the journal: {error}", where=str(self._path), hint=DAMAGED
-                ) from error
+            return self._source.read(query) if isinstance(self._source, Reader) else query(self._source)
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:

@@ -36,7 +36,7 @@ CREATE TABLE plans (
 CREATE TABLE steps (
     rollout INTEGER NOT NULL REFERENCES rollouts ON DELETE CASCADE,
     number  INTEGER NOT NULL,
-    status  TEXT NOT NULL CHECK (status IN ('planned', 'started', 'done', 'failed', 'undone')),
+    status  TEXT NOT NULL CHECK (status IN ('planned', 'started', 'done', 'failed', 'refused', 'undone')),
     message TEXT,
     at      TEXT,
     PRIMARY KEY (rollout, number)

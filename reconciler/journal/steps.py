@@ -32,6 +32,7 @@ _WHILE = {
     StepStatus.STARTED: frozenset({RolloutStatus.RUNNING}),
     StepStatus.DONE: frozenset({RolloutStatus.RUNNING, RolloutStatus.UNDOING}),
     StepStatus.FAILED: frozenset({RolloutStatus.RUNNING, RolloutStatus.UNDOING}),
+    StepStatus.REFUSED: frozenset({RolloutStatus.RUNNING}),
     StepStatus.UNDONE: frozenset({RolloutStatus.UNDOING}),
 }
 _BEFORE = {

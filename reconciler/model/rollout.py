@@ -26,7 +26,8 @@ class StepStatus(StrEnum):
     PLANNED = "planned"
     STARTED = "started"  # the intent is on disk; the host may or may not have changed
     DONE = "done"
-    FAILED = "failed"
+    FAILED = "failed"  # the host may or may not have changed
+    REFUSED = "refused"  # the host had changed meanwhile, so nothing was written
     UNDONE = "undone"
 
 
@@ -41,9 +42,10 @@ ROLLOUT_NEXT: dict[RolloutStatus, frozenset[RolloutStatus]] = {
 STEP_NEXT: dict[StepStatus, frozenset[StepStatus]] = {
     StepStatus.PLANNED: frozenset({StepStatus.STARTED}),
     # again: the gate of an interrupted rollout is passed once more
-    StepStatus.STARTED: frozenset({StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED, StepStatus.UNDONE}),
+    StepStatus.STARTED: frozenset({StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED, StepStatus.REFUSED, StepStatus.UNDONE}),
     StepStatus.DONE: frozenset({StepStatus.UNDONE}),
     StepStatus.FAILED: frozenset({StepStatus.UNDONE}),
+    StepStatus.REFUSED: frozenset(),
     StepStatus.UNDONE: frozenset(),
 }
 

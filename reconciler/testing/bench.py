@@ -124,7 +124,7 @@ def standing(target: Target) -> dict[ResourceId, State]:
 
 
 class Trial:
-    """What all levels share: a harness, fresh benches, and targets to reach. `harness.gaps` excuses checks by name."""
+    """What all levels share: a harness, fresh benches, targets to reach. `harness.gaps` excuses checks by name."""
 
     harness: ClassVar[Harness]
 

@@ -16,6 +16,7 @@ COMMAND_LIMIT = 998
 USAGE = b"""crontab: usage error: unrecognized option
 usage:\tcrontab [-u user] [-n] file
 \tcrontab [ -u user ] [ -i ] { -e | -l | -r }
+\tfile\t(default operation is replace, per 1003.2)
 \t-n\t(dry run: checks the syntax, then bails out)
 """
 # Another family's usage text: there `-n` means something else and must never be tried.

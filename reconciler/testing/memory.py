@@ -59,7 +59,7 @@ class MemoryProvider:
 
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         try:
-            lines = _parse(host.read(self.path) or b"")
+            lines = _parse(host.read(self.path) or b"", self.kinds)
         except HostError as error:
             raise ObserveError(f"cannot read the notes: {error.message}", hint=error.hint) from error
         found = [*self._ours(lines), *self._in_the_way(lines, wanted)]
@@ -110,7 +110,7 @@ class MemoryProvider:
 
     def _edited(self, content: bytes, changes: Sequence[Change]) -> bytes:
         """The file as it stands after the changes: replaced in place, taken out, then put in from the top."""
-        lines = _parse(content)
+        lines = _parse(content, self.kinds)
         slots: dict[int, bytes | None] = {}
         inserts: list[tuple[int, bytes]] = []
         for change in changes:
@@ -141,7 +141,7 @@ class MemoryProvider:
         return self.document(change.id, change.after).encode("utf-8")
 
 
-def _parse(content: bytes) -> list[_Line]:
+def _parse(content: bytes, kinds: frozenset[str]) -> list[_Line]:
     """Every line, also the empty one after a last newline, so that joining them gives the same bytes back."""
     lines = []
     for raw in content.split(b"\n"):
@@ -151,7 +151,7 @@ def _parse(content: bytes) -> list[_Line]:
             id_ = parse_address(mark) if isinstance(mark, str) else None
         except ValueError:
             id_ = None
-        if id_ is not None and id_.kind not in MemoryProvider.kinds:
+        if id_ is not None and id_.kind not in kinds:
             id_ = None
         shown = State(state) if isinstance(state, Mapping) else State({"text": raw.decode("utf-8", "replace")})
         lines.append(_Line(raw, id_, shown) if id_ else _Line(raw))

@@ -50,10 +50,13 @@ def cells(text: str) -> int:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most `width` columns, broken at spaces; a longer word keeps a line of its own."""
+    """Lines of at most `width` columns, broken at spaces; a longer word keeps a line of its own.
+
+    A short command between backticks counts as one word: what is to be copied stays in one piece.
+    """
     lines: list[str] = []
     line, used = "", 0
-    for word in text.split(" "):
+    for word in _words(text):
         size = cells(word)
         if line and used + 1 + size > width:
             lines.append(line)
@@ -61,6 +64,22 @@ def wrap(text: str, width: int) -> list[str]:
         else:
             line, used = (f"{line} {word}", used + 1 + size) if line else (word, size)
     return [*lines, line]
+
+
+_COMMAND = re.compile("`[^`]{1,60}`|[^ ]")
+
+
+def _words(text: str) -> list[str]:
+    if "`" not in text:
+        return text.split(" ")
+    words, word, end = [], "", 0
+    for match in _COMMAND.finditer(text):
+        if match.start() > end:  # one space or more
+            words += [word, *[""] * (match.start() - end - 1)]
+            word = ""
+        word += match[0]
+        end = match.end()
+    return [*words, word]
 
 
 def several(count: int, one: str, many: str | None = None) -> str:

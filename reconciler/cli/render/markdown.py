@@ -11,27 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.cli.render.characters import several, visible
+from reconciler.cli.render.gates import Gate, gate_lines, rows
 from reconciler.cli.render.outline import (
-    Gate,
     closing,
     drift_rows,
     facts,
-    gate_sentence,
     is_dangerous,
     origin,
-    rows,
     summary,
     veto_hint,
     veto_label,
     veto_sentence,
 )
-from reconciler.cli.render.runs import Clockwork
 from reconciler.cli.render.steps import ABSENT, Body, Field, Reader
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan
 
 _SPECIAL = re.compile(r"[&<\\`*\[\]|~@$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|#(?=[0-9])|(?<=:)//")
 _LONG = 240  # characters of one sentence before it is cut short outside of the details
+_OWN = 20  # lines of one gate before the rest is only counted
 _LEAST = 100  # bytes that the shortest entry takes
 _TABLE = "| Step | Action | Resource | What changes, or why | Manifest |\n| ---: | :--- | :--- | :--- | :--- |"
 
@@ -43,7 +41,7 @@ def plan_markdown(
 
     `limit` is kept from 10,000 bytes on.
     """
-    page = _Page(Reader(plan, mask, Clockwork(taken, plan.host.timezone)), limit)
+    page = _Page(Reader.of(plan, mask, taken), limit)
     head, end = page.head(), page.end(apply_with)
     page.left -= size(head) + size(end) + 800  # headings and the notes on what is omitted
     refusals, dangers = page.refusals(), page.dangers()
@@ -148,14 +146,19 @@ class _Page:
             return ""
         title = "What it would do otherwise, in this order" if self.reader.plan.vetoes else "Steps, in this order"
         found = rows(self.reader.plan)
-        lines = self._fit(map(self._row, found), len(found), "step")
-        note = lines.pop() if not lines[-1].startswith("|") else ""
-        return "\n".join([f"#### {title}\n", _TABLE, *lines, *([f"\n{note}"] if note else [])])
+        shown: dict[int, str] = {}
+        for gates in (True, False):  # what is waited for stays, even where a step has to go
+            for index, row in enumerate(found):
+                if isinstance(row, Gate) is gates and self.left >= _LEAST and self._take(text := self._row(row)):
+                    shown[index] = text
+        missing = sum(_steps(row) for index, row in enumerate(found) if index not in shown)
+        note = [f"\n{_omitted(several(missing, 'step'))}"] if missing else []
+        return "\n".join([f"#### {title}\n", _TABLE, *(shown[index] for index in sorted(shown)), *note])
 
     def details(self) -> str:
         steps = [s for s in self.reader.plan.steps if isinstance(s, ApplyStep) and not is_dangerous(s.change)]
         blocks = (self._block(step, self.reader.full(step.change)) for step in steps)
-        return "\n\n".join(self._fit(blocks, len(steps), "step", "in detail"))
+        return "\n\n".join(self._fit(blocks, len(steps), "detailed step"))
 
     def drift(self) -> str:
         plan = self.reader.plan
@@ -186,9 +189,11 @@ class _Page:
 
     def _row(self, row: ApplyStep | Gate) -> str:
         if isinstance(row, Gate):
-            text = gate_sentence(row)
-            who, _, what = text.removeprefix("then verify ").partition(": ")
-            return f"| {row.numbers} | verify | {inline(who)} | {inline(self._clean(what))} | |"
+            head, own = gate_lines(row)
+            who, _, what = head.removeprefix("then verify ").partition(": ")
+            more = (f"and {several(len(own) - _OWN, 'more line')}",) if len(own) > _OWN else ()
+            shown = "<br>".join(inline(self._clean(line)) for line in (what, *own[:_OWN], *more))
+            return f"| {row.numbers} | verify | {inline(who)} | {shown} | |"
         title, body = self.reader.title(row), self.reader.short(row.change)
         both = [item for item in body.fields if item.before and item.after]
         what = "; ".join(_difference(item, 80) for item in both[:4]) + ("; …" if len(both) > 4 else "")
@@ -208,21 +213,23 @@ class _Page:
             lines += ["", fence((f"{sign} {line}" for sign, line in body.raw), "diff")]
         return "\n".join([*lines, "", "</details>"])
 
-    def _fit(self, texts: Iterable[str], count: int, what: str, how: str = "") -> list[str]:
+    def _fit(self, texts: Iterable[str], count: int, what: str) -> list[str]:
         """The texts that there is room for; whatever is left out of `count` is counted in a line of its own."""
         kept: list[str] = []
         for text in texts:
-            need = size(text) + 2
-            if need <= self.left:
+            if self._take(text):
                 kept.append(text)
-                self.left -= need
             if self.left < _LEAST:
                 break
         missing = count - len(kept)
-        if missing:
-            omitted = f"{several(missing, what)} omitted here{' ' + how if how else ''} to keep this short"
-            kept.append(f"**{omitted}; `reconcile plan` shows everything.**")
-        return kept
+        return [*kept, _omitted(several(missing, what))] if missing else kept
+
+    def _take(self, text: str) -> bool:
+        """Whether there is room for the text; it is then taken."""
+        need = size(text) + 2
+        fits = need <= self.left
+        self.left -= need if fits else 0
+        return fits
 
     def _clean(self, text: str) -> str:
         return self.reader.clean(text)
@@ -231,3 +238,11 @@ class _Page:
 def _difference(item: Field, longest: int) -> str:
     sides = [side if side == ABSENT else code(side, longest) for side in (item.before, item.after) if side]
     return f"{code(item.name)}: {' → '.join(sides)}"
+
+
+def _omitted(what: str) -> str:
+    return f"**{what} omitted here to keep this short; `reconcile plan` shows everything.**"
+
+
+def _steps(row: ApplyStep | Gate) -> int:
+    return len(row.steps) if isinstance(row, Gate) else 1

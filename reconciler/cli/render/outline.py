@@ -1,20 +1,13 @@
-"""What a plan says, independent of the medium: verdict, order, dangers, gates, drift, closing sentences.
+"""What a plan says, independent of the medium: verdict, dangers, drift, closing sentences.
 
-Plain sentences only. Layout, colour and escaping belong to the media; what a step changes is in `steps`.
+Plain sentences only. Layout, colour and escaping belong to the media; steps are in `steps` and `gates`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import TypeAlias
-
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Cause, Change, Danger, Hazard
-from reconciler.model.duration import format_duration
-from reconciler.model.plan import ApplyStep, Plan, VerifyStep, Veto
-from reconciler.model.resource import Probe
+from reconciler.model.plan import ApplyStep, Plan, Veto
 
 SIGNS = {
     Action.CREATE: "+",
@@ -40,43 +33,6 @@ DANGERS = {
     Danger.MISSED_RUN: "missed run",
     Danger.DOUBLE_RUN: "double run",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Verify steps that stand next to each other and ask the same."""
-
-    steps: tuple[VerifyStep, ...]
-    action: Action  # of the changes that they verify
-
-    @property
-    def numbers(self) -> str:
-        first, last = self.steps[0].number, self.steps[-1].number
-        return str(first) if first == last else f"{first}-{last}"
-
-
-Row: TypeAlias = "ApplyStep | Gate"
-
-
-def rows(plan: Plan) -> tuple[Row, ...]:
-    """The steps in execution order, like verify gates folded."""
-    actions = {change.id: change.action for change in plan.changes}
-    found: list[Row] = []
-    for question, steps in groupby(plan.steps, key=lambda step: _question(step, actions)):
-        if question is None:
-            found += [step for step in steps if isinstance(step, ApplyStep)]
-        else:
-            gates = tuple(step for step in steps if isinstance(step, VerifyStep))
-            found.append(Gate(gates, actions.get(gates[0].id, Action.NONE)))
-    return tuple(found)
-
-
-def _question(step: ApplyStep | VerifyStep, actions: dict[ResourceId, Action]) -> object:
-    if isinstance(step, ApplyStep):
-        return None
-    action = actions.get(step.id, Action.NONE)
-    keeps = action not in (Action.DELETE, Action.RELEASE)
-    return (step.provider, step.within, step.stable_for, step.probes, step.backend, keeps or action)
 
 
 def is_dangerous(change: Change) -> bool:
@@ -110,15 +66,9 @@ def origin(plan: Plan) -> str:
 
 
 def manifest_place(plan: Plan, id_: ResourceId | None) -> tuple[str, str]:
-    """File and line of a resource as the user would name them; empty where no manifest speaks of it."""
-    source = plan.sources.get(id_, "") if id_ is not None else ""
-    file, _, line = source.rpartition(":")
-    if not file:
-        return "", ""
-    if plan.path == file or plan.path.endswith(f"/{file}"):
-        return plan.path, line  # the path is that file itself
-    folder = plan.path.rstrip("/") or plan.path
-    return (file if folder == "." else f"{folder.removesuffix('/')}/{file}"), line
+    """File and line of a resource; empty where no manifest speaks of it."""
+    file, _, line = plan.sources.get(id_, "").rpartition(":") if id_ is not None else ("", "", "")
+    return file, line
 
 
 def tally(plan: Plan) -> str:
@@ -161,48 +111,6 @@ def veto_hint(veto: Veto) -> str:
     if veto.accept and f"--accept {veto.accept}" not in hint:
         hint += f"{'; ' if hint else ''}to go ahead all the same, pass `--accept {veto.accept}`"
     return hint
-
-
-def gate_sentence(gate: Gate) -> str:
-    """What is waited for, for how long, and what follows where it does not come."""
-    step, count = gate.steps[0], len(gate.steps)
-    who = f"all {count:,}" if count > 1 else str(step.id)
-    waits = [_standing(gate, count > 1), *_questions(step.probes)]
-    if step.backend:
-        waits.insert(
-            1, _BACKENDS.get(step.provider, f"{step.provider} is ready to run {'them' if count > 1 else 'it'}")
-        )
-    within = f", within {format_duration(step.within)}"
-    stable = f" and staying so for {format_duration(step.stable_for)}" if step.stable_for else ""
-    return f"then verify {who}: wait until {_listed(waits)}{within}{stable}; if not, everything above is undone"
-
-
-def _questions(probes: Sequence[Probe]) -> list[str]:
-    if not probes:
-        return []
-    from reconciler.health.check import describe
-
-    return [describe(probe) for probe in probes]
-
-
-_PLACES = {"crontab": "the crontab"}
-_BACKENDS = {"crontab": "a cron daemon is running"}
-
-
-def _standing(gate: Gate, several_: bool) -> str:
-    place = _PLACES.get(gate.steps[0].provider, f"{gate.steps[0].provider}")
-    line = "each line" if several_ else "its line"
-    if gate.steps[0].provider not in _PLACES:
-        line = "each" if several_ else "it"
-    if gate.action is Action.DELETE:
-        return f"{line} is gone from {place}"
-    if gate.action is Action.RELEASE:
-        return f"{line} stands in {place} without our mark"
-    return f"{line} is in {place} as planned"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def drift_rows(plan: Plan) -> tuple[tuple[str, str], ...]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from reconciler.cli.render.characters import visible
+from reconciler.cli.render.gates import awaited
 from reconciler.cli.render.outline import DANGERS, SIGNS, manifest_place, refusing
 from reconciler.cli.render.runs import Clockwork
 from reconciler.model.change import Action, Change, FieldDiff, Hazard, field_diffs
 from reconciler.model.data import Json
 from reconciler.model.mask import Mask
-from reconciler.model.plan import ApplyStep, Plan
+from reconciler.model.plan import ApplyStep, Plan, VerifyStep
 
 MANY = 60  # changes from which harmless ones are shown in short
 ABSENT = "(not set)"
@@ -69,6 +71,12 @@ class Reader:
     plan: Plan
     mask: Mask
     clockwork: Clockwork
+    gates: dict[int, VerifyStep]
+
+    @classmethod
+    def of(cls, plan: Plan, mask: Mask, taken: datetime) -> Reader:
+        gates = {step.number: step for step in plan.steps if isinstance(step, VerifyStep)}
+        return cls(plan, mask, Clockwork(taken, plan.host.timezone), gates)
 
     def clean(self, text: str) -> str:
         return visible(self.mask.text(text))
@@ -81,7 +89,7 @@ class Reader:
             action=change.action,
             name=visible(str(change.id)),
             place=visible(":".join(filter(None, manifest_place(self.plan, change.id)))),
-            reason=self.clean(change.reason),
+            reason=self.clean("; ".join(filter(None, (change.reason, awaited(step, self.gates))))),
         )
 
     def full(self, change: Change) -> Body:

@@ -11,21 +11,18 @@ from datetime import datetime
 from itertools import groupby
 
 from reconciler.cli.render.characters import Palette, cells, visible, wrap
+from reconciler.cli.render.gates import Gate, gate_lines, rows
 from reconciler.cli.render.outline import (
-    Gate,
     closing,
     drift_rows,
     facts,
-    gate_sentence,
     is_dangerous,
     legend,
-    rows,
     verdict,
     veto_hint,
     veto_label,
     veto_sentence,
 )
-from reconciler.cli.render.runs import Clockwork
 from reconciler.cli.render.steps import MANY, Body, Field, Reader
 from reconciler.model.change import Action
 from reconciler.model.mask import Mask
@@ -54,7 +51,7 @@ def plan_text(
     apply_with: str | None = None,
 ) -> str:
     """The whole plan. `apply_with` is the command that would carry it out; "" where none should be named."""
-    reader = Reader(plan, mask, Clockwork(taken, plan.host.timezone))
+    reader = Reader.of(plan, mask, taken)
     page = _Page(reader, Palette(colour), max(width, 40), details)
     page.head()
     page.refusals()
@@ -120,7 +117,10 @@ class _Page:
         for row in self._folded():
             self.lines += [""] if roomy and self.lines[-1] else []
             if isinstance(row, Gate):
-                self._sentence("  ", f"{row.numbers}. {gate_sentence(row)}", "", further="      ")
+                head, own = gate_lines(row)
+                self._sentence("  ", f"{row.numbers}. {head}", "", further="      ")
+                for line in own:
+                    self._sentence("      ", line, "", further="         ")
             elif isinstance(row, tuple):
                 self._shown_above(row)
             else:

@@ -15,6 +15,7 @@ from reconciler.model.state import State
 from reconciler.providers.crontab.line import Sort, job, sort_of, unescape
 from reconciler.providers.crontab.table import Table
 
+_LONG = 4096  # a command over this is compared as it stands: no real one is that long, and this bounds the work
 _LITERAL = r"(?:[A-Za-z0-9_@%+=:,./~-]++|'[^']*'|\"[^\"$`\\]*\"|\\')++"  # possessive: linear on any line
 _CD = re.compile(rf"cd\s+({_LITERAL}|\"?\$\{{?HOME\}}?[A-Za-z0-9_./-]*\"?)\s*(&&|;|\|\|\s*exit(?:\s+\d+)?\s*;)\s*")
 _ASSIGNMENTS = rf"(?:[A-Za-z_]\w*=(?:{_LITERAL})?\s+)+"
@@ -42,6 +43,8 @@ def take_apart(text: str) -> Script:
     directory: str | None = None
     environment: dict[str, str] = {}
     rest, safe = text.strip(), True
+    if len(rest) > _LONG:
+        return Script(rest)
     while True:
         if directory is None and (match := _CD.match(rest)):
             directory = _directory(match[1])
@@ -59,6 +62,8 @@ def key(command: Json) -> str:
     """A digest that is equal for commands that run the same: quoting, redirections and spacing do not count."""
     if not isinstance(command, str):
         return digest(list(cast("Sequence[str]", command)))
+    if len(command) > _LONG:
+        return digest(command)
     text = _evaluated(take_apart(command).command)
     text = _REDIRECTED.sub("", text).removesuffix("&").rstrip()
     words = plain_words(text)

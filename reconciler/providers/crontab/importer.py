@@ -30,7 +30,7 @@ _SECRET = re.compile(
 _MAIL = frozenset({"MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"})
 _OWN = frozenset({"LOGNAME", "USER"})  # cron sets these itself, whatever the table says
 _TIMING = frozenset({"CRON_TZ", "RANDOM_DELAY", "CRON_WITHIN", "START_HOURS_RANGE"})
-_INTERPRETERS = re.compile(r"(?:python[\d.]*|perl|ruby|node|php|bash|sh|zsh|dash|nice|ionice|timeout|flock|sudo)$")
+_INTERPRETERS = re.compile(r"(?:python[\d.]*|perl|ruby|node|php|bash|sh|zsh|dash|nice|ionice|timeout|flock|sudo)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -187,7 +187,7 @@ def _try(spec: Mapping[str, Json]) -> None:
 def _name(command: str, number: int) -> str:
     """A name from what the command runs: the script rather than its interpreter."""
     words = plain_words(re.split(r"[|&;<>()]", command)[0]) or command.split()
-    while len(words) > 1 and (_INTERPRETERS.search(words[0].rsplit("/", 1)[-1]) or words[0].startswith("-")):
+    while len(words) > 1 and (_INTERPRETERS.fullmatch(words[0].rsplit("/", 1)[-1]) or words[0].startswith("-")):
         words = words[1:]
     stem = words[0].rstrip("/").rsplit("/", 1)[-1].lower()
     stem = re.sub(r"\.(?:sh|py|pl|rb|js|php|bash)$", "", stem)
