@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.new import write_new
+from reconciler.cli.new import present, write_new
 from reconciler.cli.session import DEFAULT_PATH, application
 from reconciler.cli.validate import read_text
 
 if TYPE_CHECKING:
     from reconciler.app import App
+    from reconciler.model.address import ResourceId
     from reconciler.model.data import Json
-    from reconciler.model.resource import Resource
+    from reconciler.model.resource import Resource, Source
     from reconciler.provider import HasImport, Imported
 
 _HEADER = (
     "# Written by `reconcile import {backend}`. Adopt each one, or the line that is there now stays beside it.\n"
+)
+_WARNING = (
+    "holds what looks like a secret: take it out before this goes into git; the command can read it from a file"
 )
 
 
@@ -34,9 +38,9 @@ def command(backend: str, user: str | None, out: Path | None) -> int:
 
     What cannot be carried over without changing what it does is listed with the reason.
     """
-    tree = Path(DEFAULT_PATH) if out is None else out
-    app = application(tree)
-    entries = [_judged(app, entry) for entry in _importer(app, backend).foreign(app.host, user)]
+    app = application(_tree(out))
+    taken = present(app) if out is not None else {}
+    entries = [_judged(app, entry, taken) for entry in _importer(app, backend).foreign(app.host, user)]
     good = [entry for entry in entries if entry.resource is not None]
     left = [entry for entry in entries if entry.resource is None]
     if not entries:
@@ -79,7 +83,19 @@ def _importer(app: App, backend: str) -> HasImport:
     return provider
 
 
-def _judged(app: App, source: Imported) -> _Entry:
+def _tree(out: Path | None) -> Path:
+    """The tree that the manifests will be part of."""
+    if out is None:
+        return Path(DEFAULT_PATH)
+    return out.parent if _is_file(out) and out.parent != Path() else out
+
+
+def _is_file(out: Path) -> bool:
+    """Whether a name stands for one file: it ends like a manifest's, and is not that of a folder."""
+    return out.suffix in (".yaml", ".yml") and not out.is_dir()
+
+
+def _judged(app: App, source: Imported, taken: Mapping[ResourceId, Source]) -> _Entry:
     """The entry with its manifest as text, which must load by itself; else with the reason why not."""
     from reconciler.engine.intents import intents
     from reconciler.load.write import dump_manifests
@@ -92,9 +108,13 @@ def _judged(app: App, source: Imported) -> _Entry:
     if not problems:
         try:
             intents(resources, app.registry.providers)
-            return _Entry(source, text, resources[0])
         except LoadError as error:
             problems = list(error.problems)
+    if not problems:
+        (resource,) = resources
+        if resource.id not in taken:
+            return _Entry(source, text, resource)
+        return _Entry(source, text, None, f"{resource.id} is described already, in {taken[resource.id]}")
     return _Entry(source, text, None, "; ".join(problem.message for problem in problems))
 
 
@@ -123,15 +143,16 @@ def _comment(entry: _Entry) -> str:
 
     mask = Mask("import")
     if entry.resource is not None:
-        lines = [f"From {entry.source.where}.", *(f"Look at this: {note}." for note in entry.source.notes)]
+        notes = [*entry.source.notes, *([_WARNING] if mask.text(entry.text) != entry.text else [])]
+        lines = [f"From {entry.source.where}.", *(f"Look at this: {note}." for note in notes)]
     else:
         lines = [f"Not carried over: {entry.source.where}: {entry.why}.", f"  {entry.source.text}"]
     return "".join(f"# {visible(mask.text(line))}\n" for line in lines)
 
 
 def _files(out: Path, backend: str, entries: Sequence[_Entry]) -> dict[Path, str]:
-    """What to write: one file for a name that ends like one, else a folder with a file for each."""
-    if out.suffix in (".yaml", ".yml") and not out.is_dir():
+    """What to write: one file with all of them, or a folder with a file for each."""
+    if _is_file(out):
         return {out: _document(backend, entries)}
     header = _HEADER.format(backend=backend)
     return {

@@ -15,6 +15,8 @@ from reconciler.cli.validate import read_text
 
 if TYPE_CHECKING:
     from reconciler.app import App
+    from reconciler.model.address import ResourceId
+    from reconciler.model.resource import Source
 
 _TEMPLATE = """\
 # What this machine should run. `reconcile explain Automation` documents every field.
@@ -64,8 +66,7 @@ def automation(name: str, schedule: str, line: str | None, description: str, pat
     file = path / f"{name}.yaml"
     app = application(path)
     _check(app, str(file), text)
-    if path.is_dir():
-        _refuse_second(app, name)
+    _refuse_second(app, name)
     write_new({file: text})
     sys.stdout.write(
         f"Wrote {file}. Edit it: its comments say what else it can hold. Then\n"
@@ -88,16 +89,26 @@ def _check(app: App, file: str, text: str) -> None:
 
 
 def _refuse_second(app: App, name: str) -> None:
-    """Two manifests of one address would make the whole tree invalid. A tree with problems gets a warning only."""
-    from reconciler.model.errors import LoadError, ReconcileError
+    """Two manifests of one address would make the whole tree invalid."""
+    from reconciler.model.address import ResourceId
+    from reconciler.model.errors import ReconcileError
 
+    source = present(app).get(ResourceId("Automation", name))
+    if source is not None:
+        raise ReconcileError(f"cannot write a manifest for {name}: there is one already", where=str(source))
+
+
+def present(app: App) -> dict[ResourceId, Source]:
+    """What the tree holds already, and where. A tree with problems gets a warning and counts as empty."""
+    from reconciler.model.errors import LoadError
+
+    if not app.path.is_dir():
+        return {}
     try:
-        present = {resource.id.name: resource.source for resource in app.load().resources}
+        return {resource.id: resource.source for resource in app.load().resources}
     except LoadError:
         sys.stderr.write(f"warning: other manifests in {app.path} have problems; see `reconcile validate`\n")
-        return
-    if name in present:
-        raise ReconcileError(f"cannot write a manifest for {name}: there is one already", where=str(present[name]))
+        return {}
 
 
 def write_new(texts: Mapping[Path, str]) -> None:

@@ -40,7 +40,7 @@ def command(
     \b
     Exit code: 0, or with --detailed-exitcode 2 when there are changes; 5 when a guard refuses the plan.
     """
-    from reconciler.cli.show_plan import show_plan
+    from reconciler.cli.show_plan import apply_command, show_plan
     from reconciler.model.errors import ExitCode
 
     app = application(path)
@@ -51,13 +51,12 @@ def command(
         from reconciler.masked import read_snapshot
 
         planned = app.plan_against(request, read_snapshot(against))
-    sys.stdout.write(show_plan(planned, output, sys.stdout))
+    sys.stdout.write(show_plan(planned, output, sys.stdout, apply_with=apply_command(planned)))
     if out is not None:
-        import json
-
+        from reconciler.cli.render.json import json_text
         from reconciler.cli.saved import saved_json
 
-        write_output(out, json.dumps(saved_json(planned), ensure_ascii=False) + "\n")
+        write_output(out, json_text(saved_json(planned)))
     if planned.plan.vetoes:
         return ExitCode.REFUSED
     return ExitCode.PENDING if detailed_exitcode and planned.plan.steps else ExitCode.DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
 import click
 
@@ -87,7 +86,7 @@ class Signals:
         self._before: dict[int, Any] = {}
         self.event = Flag()  # set by the first signal
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._caught)
         return self
@@ -120,7 +119,9 @@ def progress(stream: TextIO) -> Listener:
 
 
 def print_json(value: Json) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    from reconciler.cli.render.json import json_text
+
+    sys.stdout.write(json_text(value))
 
 
 def write_output(path: Path, text: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 from typing import TextIO
 
 from reconciler.app import Planned
@@ -11,13 +11,16 @@ from reconciler.cli.session import wants_colour
 from reconciler.model.mask import Mask
 
 
-def show_plan(planned: Planned, output: str, stream: TextIO) -> str:
-    """The plan as text, JSON, Markdown or GitHub annotations, ending in a newline."""
+def show_plan(planned: Planned, output: str, stream: TextIO, *, apply_with: str = "") -> str:
+    """The plan as text, JSON, Markdown or GitHub annotations, ending in a newline.
+
+    `apply_with` is the command that would carry it out, where the reader has yet to give it.
+    """
     plan, mask, taken = planned.plan, Mask(planned.snapshot.mask_key), planned.snapshot.taken
     if output == "json":
-        from reconciler.cli.render.json import plan_json
+        from reconciler.cli.render.json import json_text, plan_json
 
-        return json.dumps(plan_json(plan, taken=taken, mask=mask), indent=2, ensure_ascii=False) + "\n"
+        return json_text(plan_json(plan, taken=taken, mask=mask))
     if output == "markdown":
         from reconciler.cli.render.markdown import plan_markdown
 
@@ -28,4 +31,13 @@ def show_plan(planned: Planned, output: str, stream: TextIO) -> str:
         return plan_annotations(plan, mask=mask)
     from reconciler.cli.render.text import plan_text
 
-    return plan_text(plan, taken=taken, mask=mask, colour=wants_colour(stream, os.environ))
+    return plan_text(plan, taken=taken, mask=mask, colour=wants_colour(stream, os.environ), apply_with=apply_with)
+
+
+def apply_command(planned: Planned) -> str:
+    """The command line that carries this plan out."""
+    request = planned.request
+    words = ["reconcile", "apply", planned.desired.path]
+    words += [f"--target={target}" for target in sorted(map(str, request.targets))]
+    words += [f"--accept={guard}" for guard in sorted(request.accept)]
+    return shlex.join(words)

@@ -98,8 +98,12 @@ class _Pass:
     def _adopt(self, intent: Intent, foreign: Sequence[Observed]) -> None:
         if len(foreign) != 1:
             found = "nothing on the host" if not foreign else f"{len(foreign)} things on the host"
-            message = f"cannot adopt {intent.id}: {found} runs the same command" if not foreign else (
-                f"cannot adopt {intent.id}: {found} run the same command: {', '.join(o.where for o in foreign)}"
+            message = (
+                f"cannot adopt {intent.id}: {found} runs the same command"
+                if not foreign
+                else (
+                    f"cannot adopt {intent.id}: {found} run the same command: {', '.join(o.where for o in foreign)}"
+                )
             )
             hint = "remove all but one" if foreign else "check the manifest's command, or just apply it"
             self.vetoes.append(Veto("ownership", message, intent.id, hint))
@@ -189,9 +193,7 @@ class _Pass:
             )
         )
 
-    def _change(
-        self, intent: Intent, action: Action, observed: Observed | None, cause: Cause, reason: str
-    ) -> None:
+    def _change(self, intent: Intent, action: Action, observed: Observed | None, cause: Cause, reason: str) -> None:
         self.changes.append(
             Change(
                 id=intent.id,

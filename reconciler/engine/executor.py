@@ -168,7 +168,9 @@ def _verify(walk: Walk, steps: Sequence[VerifyStep], progress: tuple[int, int]) 
     bad = [step.number for step in steps if step.id in failed]
     walk.journal.steps_done(walk.rollout, [n for n in numbers if n not in set(bad)], [], [])
     if not bad:
-        walk.listener(Event(EventType.GATE_PASSED, f"{_named(ids)} verified", ids, progress[0] + len(ids), progress[1]))
+        walk.listener(
+            Event(EventType.GATE_PASSED, f"{_named(ids)} verified", ids, progress[0] + len(ids), progress[1])
+        )
         return None
     first = min(failed)
     walk.journal.steps_failed(walk.rollout, bad, failed[first])
@@ -186,9 +188,7 @@ _DOING = {
 }
 
 
-def _tell(
-    walk: Walk, type_: EventType, batch: Sequence[ApplyStep], progress: tuple[int, int], why: str = ""
-) -> None:
+def _tell(walk: Walk, type_: EventType, batch: Sequence[ApplyStep], progress: tuple[int, int], why: str = "") -> None:
     ids = tuple(step.change.id for step in batch)
     walk.listener(Event(type_, _DOING[type_].format(_named(ids), why=why), ids, *progress))
 

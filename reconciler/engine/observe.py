@@ -24,9 +24,7 @@ class Memory:
     mask_key: str
 
 
-def observe(
-    host: Host, providers: Mapping[str, Provider], intents: Sequence[Intent], memory: Memory
-) -> Snapshot:
+def observe(host: Host, providers: Mapping[str, Provider], intents: Sequence[Intent], memory: Memory) -> Snapshot:
     """One snapshot of every backend that is wanted or holds something of ours. Raises ObserveError."""
     found: list[Observed] = []
     facts: dict[str, Mapping[str, Json]] = {}
@@ -56,9 +54,7 @@ def observe(
     )
 
 
-def wanted_by_provider(
-    intents: Sequence[Intent], inventory: Sequence[Owned]
-) -> dict[str, tuple[Wanted, ...]]:
+def wanted_by_provider(intents: Sequence[Intent], inventory: Sequence[Owned]) -> dict[str, tuple[Wanted, ...]]:
     """What each provider is to look for: desired states, last applied states, or both."""
     pairs: dict[tuple[str, ResourceId], Wanted] = {}
     for entry in inventory:
@@ -81,6 +77,8 @@ def _rebuilt(found: Sequence[Observed]) -> tuple[Owned, ...]:
 def _loss_notice(count: int) -> tuple[str, ...]:
     things = f"{count} things on this host carry" if count != 1 else "1 thing on this host carries"
     return (
-        f"No inventory was found, although {things} our mark. Ownership is rebuilt from the marks; "
-        "nothing is pruned in this pass.",
+        (
+            f"No inventory was found, although {things} our mark. Ownership is rebuilt from the marks; "
+            "nothing is pruned in this pass."
+        ),
     )

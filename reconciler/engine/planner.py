@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change, Danger
 from reconciler.model.intent import Difference, Intent, Request
-from reconciler.model.plan import ApplyStep, Plan, Step, Veto, VerifyStep
+from reconciler.model.plan import ApplyStep, Plan, Step, VerifyStep, Veto
 from reconciler.model.resource import Desired, VerifyPolicy
 from reconciler.model.state import Owned, Snapshot
 from reconciler.provider import Provider

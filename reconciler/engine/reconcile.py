@@ -39,9 +39,7 @@ class StepRecord(Protocol):
 class Journal(StepJournal, Protocol):
     """What a rollout writes down and reads back."""
 
-    def begin(
-        self, *, verb: str, path: str, revision: Revision, steps: Sequence[Step], settings: Json
-    ) -> int: ...
+    def begin(self, *, verb: str, path: str, revision: Revision, steps: Sequence[Step], settings: Json) -> int: ...
     def steps(self, number: int) -> Sequence[StepRecord]: ...
     def steps_undone(
         self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
@@ -103,9 +101,7 @@ def settle(
 ) -> Decision:
     """guard → plan, for a difference however it came about."""
     verdict = guards.guard(difference, intents, snapshot, request, providers, desired.revision)
-    made = planner.plan(
-        desired, intents, snapshot, request, difference, verdict.changes, verdict.vetoes, providers
-    )
+    made = planner.plan(desired, intents, snapshot, request, difference, verdict.changes, verdict.vetoes, providers)
     made = replace(made, fingerprint=fingerprint(made, Mask(snapshot.mask_key)))
     return Decision(made, difference.remember, difference.forget)
 
@@ -116,9 +112,7 @@ def fingerprint(plan: Plan, mask: Mask) -> str:
     Notices and restore data are left out: they may differ between two looks at an unchanged host.
     """
     steps = tuple(
-        replace(step, change=replace(step.change, restore=None, exact=None))
-        if isinstance(step, ApplyStep)
-        else step
+        replace(step, change=replace(step.change, restore=None, exact=None)) if isinstance(step, ApplyStep) else step
         for step in plan.steps
     )
     return digest(mask.json(encode(replace(plan, steps=steps, notices=(), fingerprint=""))))
@@ -126,9 +120,7 @@ def fingerprint(plan: Plan, mask: Mask) -> str:
 
 def roll_out(engine: Engine, plan: Plan, verb: str) -> Outcome:
     """execute → stable; on failure roll back, and quarantine the revision if it is to blame."""
-    number = engine.journal.begin(
-        verb=verb, path=plan.path, revision=plan.revision, steps=plan.steps, settings={}
-    )
+    number = engine.journal.begin(verb=verb, path=plan.path, revision=plan.revision, steps=plan.steps, settings={})
     engine.listener(Event(EventType.ROLLOUT_STARTED, f"rollout {number}", (), 0, len(plan.steps)))
     failure = executor.execute(_walk(engine, number, plan.steps), plan.steps)
     if failure is None:
@@ -218,9 +210,7 @@ def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
     journal = _UndoJournal(engine.journal)
     left: list[str] = []
     for phase in todo.phases:
-        walk = replace(
-            _walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2)
-        )
+        walk = replace(_walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2))
         failure = executor.execute(walk, phase)
         if failure is not None:
             left.append(f"{', '.join(str(i) for i in failure.ids)}: {failure.message}")

@@ -61,9 +61,7 @@ def _mismatch(expected: State | None, found: Observed | None) -> str | None:
     return None if found.state == expected else f"{found.where} is not as it was written"
 
 
-def _backends(
-    host: Host, providers: Mapping[str, Provider], steps: Sequence[VerifyStep]
-) -> dict[ResourceId, str]:
+def _backends(host: Host, providers: Mapping[str, Provider], steps: Sequence[VerifyStep]) -> dict[ResourceId, str]:
     """Which resources their backend will not run."""
     failed: dict[ResourceId, str] = {}
     for name in sorted({step.provider for step in steps if step.backend}):
@@ -81,8 +79,6 @@ def _healthy(host: Host, steps: Sequence[VerifyStep], clock: Clock) -> dict[Reso
     failed: dict[ResourceId, str] = {}
     for within, stable_for in sorted({(step.within, step.stable_for) for step in steps}):
         group = {s.id: s.probes for s in steps if (s.within, s.stable_for) == (within, stable_for)}
-        results = gate.wait(
-            group, host, clock, within=within, stable_for=stable_for, interval=PROBE_INTERVAL
-        )
+        results = gate.wait(group, host, clock, within=within, stable_for=stable_for, interval=PROBE_INTERVAL)
         failed |= {id_: why for id_, why in results.items() if why is not None}
     return failed

@@ -42,7 +42,9 @@ ROLLOUT_NEXT: dict[RolloutStatus, frozenset[RolloutStatus]] = {
 STEP_NEXT: dict[StepStatus, frozenset[StepStatus]] = {
     StepStatus.PLANNED: frozenset({StepStatus.STARTED}),
     # again: the gate of an interrupted rollout is passed once more
-    StepStatus.STARTED: frozenset({StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED, StepStatus.REFUSED, StepStatus.UNDONE}),
+    StepStatus.STARTED: frozenset(
+        {StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED, StepStatus.REFUSED, StepStatus.UNDONE}
+    ),
     StepStatus.DONE: frozenset({StepStatus.UNDONE}),
     StepStatus.FAILED: frozenset({StepStatus.UNDONE}),
     StepStatus.REFUSED: frozenset(),

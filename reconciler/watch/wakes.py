@@ -5,7 +5,6 @@ An event only means "look soon": what changed is found out by reading, never fro
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
@@ -67,7 +66,7 @@ def _events(root: Path, timeout: float, stop: Event) -> Iterator[None]:
 def _identity(root: Path) -> tuple[int, int] | None:
     """Which folder or file this path names right now; None where there is none."""
     try:
-        status = os.stat(root if root.is_dir() else root.parent)
+        status = (root if root.is_dir() else root.parent).stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -93,7 +93,9 @@ def test_killed_at_any_write_the_next_apply_converges(
         assert traced.table() == final, point
         assert traced.run("plan", "desired", "--detailed-exitcode").returncode == 0, point
     assert killed > len(sample(points)) // 2  # the last points come after the work is done
-    record_property("summary", f"kill matrix, apply: {len(sample(points))} of {len(points)} kill points, all converged")
+    record_property(
+        "summary", f"kill matrix, apply: {len(sample(points))} of {len(points)} kill points, all converged"
+    )
 
 
 def test_killed_at_any_write_of_a_failing_apply_the_host_is_restored(
@@ -110,7 +112,9 @@ def test_killed_at_any_write_of_a_failing_apply_the_host_is_restored(
         assert repaired.returncode in (5, 7), (point, repaired.stdout, repaired.stderr)
         assert traced.table() == start.table, point
         assert traced.apply().returncode == 5, point
-    record_property("summary", f"kill matrix, rollback: {len(sample(points))} of {len(points)} kill points, all restored")
+    record_property(
+        "summary", f"kill matrix, rollback: {len(sample(points))} of {len(points)} kill points, all restored"
+    )
 
 
 def test_a_crontab_program_killed_at_any_write_loses_nothing(
@@ -148,4 +152,6 @@ def test_a_crontab_program_killed_at_any_write_loses_nothing(
             repaired = traced.apply()
         assert repaired.returncode == 0, (point, repaired.stdout, repaired.stderr)
         assert traced.table() == final, point
-    record_property("summary", f"kill matrix, crontab program: {len(points)} of {len(points)} kill points, nothing lost")
+    record_property(
+        "summary", f"kill matrix, crontab program: {len(points)} of {len(points)} kill points, nothing lost"
+    )

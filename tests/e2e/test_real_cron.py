@@ -16,13 +16,13 @@ HOSTILE = (
     b"# my own jobs, do not touch\n"
     b"\n"
     b"  05 4 * * 1-5\t/usr/local/bin/backup --fast # not a comment for cron\n"
-    b"MAILTO=\"\"\n"
+    b'MAILTO=""\n'
     b"FOO = bar\n"
     b"PATH=/opt/\xe4\xf6/bin:/usr/bin:/bin\n"
     b"0 0 * * * echo 100\\% done; cat%stdin line%another\n"
     b"@daily true\n"
     b"#0 5 * * * disabled --for-now\n"
-    b"30 2 * * 7 echo \"it # is\"\t \n"
+    b'30 2 * * 7 echo "it # is"\t \n'
     b"\t\n"
 )
 
@@ -37,7 +37,7 @@ def test_an_applied_automation_really_fires(machine: Machine) -> None:
     machine.automation(
         "fire",
         "* * * * *",
-        ["sh", "-c", 'printf "%s|%s|100%%|%s" "$PWD" "$NOTE" "$1" > canary', "sh", "it's \\\\ \"q\" 50%"],
+        ["sh", "-c", 'printf "%s|%s|100%%|%s" "$PWD" "$NOTE" "$1" > canary', "sh", 'it\'s \\\\ "q" 50%'],
         workingDirectory="~",
         environment={"NOTE": "a b'c%d"},
     )
@@ -90,7 +90,10 @@ def test_a_failing_probe_rolls_back_byte_for_byte_and_quarantines(machine: Machi
     before = machine.table()
     machine.automation("a", "*/6 * * * *", ["/bin/true"])
     machine.automation(
-        "b", "0 1 * * *", ["false"], verify={"within": "1s", "probes": [{"exec": ["sh", "-c", "echo no >&2; exit 3"]}]}
+        "b",
+        "0 1 * * *",
+        ["false"],
+        verify={"within": "1s", "probes": [{"exec": ["sh", "-c", "echo no >&2; exit 3"]}]},
     )
     failed = machine.apply()
     assert failed.returncode == 7, failed.stderr

@@ -100,7 +100,14 @@ def address(name: str) -> ResourceId:
 
 def ours(name: str, value: object = 1, *, trouble: str | None = None, **more: object) -> Observed:
     return Observed(
-        address(name), "table", State({"value": value, **more}), Ownership.OURS, f"row {name}", f"<{name}>", {"at": name}, trouble
+        address(name),
+        "table",
+        State({"value": value, **more}),
+        Ownership.OURS,
+        f"row {name}",
+        f"<{name}>",
+        {"at": name},
+        trouble,
     )
 
 

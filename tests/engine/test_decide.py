@@ -63,8 +63,10 @@ CASES: dict[str, tuple[list[Intent], Snapshot, Request, str]] = {
         [wanted("a"), wanted("z", 2)],
         snapshot([ours("b"), ours("z", 1)], [owned("b"), owned("z", 1)]),
         Request(),
-        "1 create a (new)\n2 update z (pending)\n3 verify a after 1\n4 verify z after 2\n"
-        "5 delete b (removed) last\n6 verify b after 5",
+        (
+            "1 create a (new)\n2 update z (pending)\n3 verify a after 1\n4 verify z after 2\n"
+            "5 delete b (removed) last\n6 verify b after 5"
+        ),
     ),
     "a dependent waits for the gate of what it depends on": (
         [wanted("a", needs=["b"]), wanted("b", needs=["c"]), wanted("c")],
@@ -76,8 +78,10 @@ CASES: dict[str, tuple[list[Intent], Snapshot, Request, str]] = {
         [wanted("a"), wanted("b"), wanted("c", needs=["a"])],
         snapshot(),
         Request(),
-        "1 create a (new)\n2 create b (new)\n3 verify a after 1\n4 verify b after 2\n"
-        "5 create c (new) after 3\n6 verify c after 5",
+        (
+            "1 create a (new)\n2 create b (new)\n3 verify a after 1\n4 verify b after 2\n"
+            "5 create c (new) after 3\n6 verify c after 5"
+        ),
     ),
     "only the target is changed": (
         [wanted("a", 2), wanted("b", 2)],

@@ -29,7 +29,9 @@ def many(count: int) -> tuple[list, list]:
     ("total", "kept", "fires"),
     [(10, 6, True), (10, 7, False), (4, 1, False), (100, 69, True), (100, 70, False), (5, 1, True)],
 )
-def test_the_prune_limit_needs_more_than_three_and_more_than_thirty_percent(total: int, kept: int, fires: bool) -> None:
+def test_the_prune_limit_needs_more_than_three_and_more_than_thirty_percent(
+    total: int, kept: int, fires: bool
+) -> None:
     found, inventory = many(total)
     intents = [wanted(item.id.name) for item in found[:kept]]
     assert vetoes(intents, snapshot(found, inventory)) == (["prune-limit"] if fires else [])
@@ -43,7 +45,11 @@ def test_the_prune_limit_is_overruled_by_name_only() -> None:
 
 
 def test_pruning_can_be_switched_off() -> None:
-    plan = decide([wanted("a")], snapshot([ours("a"), ours("b")], [owned("a"), owned("b")]), Request(prune=PrunePolicy(enabled=False))).plan
+    plan = decide(
+        [wanted("a")],
+        snapshot([ours("a"), ours("b")], [owned("a"), owned("b")]),
+        Request(prune=PrunePolicy(enabled=False)),
+    ).plan
     assert text(plan) == "skip b"
 
 

@@ -213,7 +213,7 @@ def test_a_crash_before_any_write_of_the_journal_is_finished_or_undone(tmp_path:
         world.apply(*FIRST)
         start = world.files()
         world.host.programs["check"] = sickness  # type: ignore[assignment]
-        if not crashes(lambda w: w.apply(*SECOND, journal=cut(w, w.journal(), number)) and None, world):
+        if not crashes(lambda w, n=number: w.apply(*SECOND, journal=cut(w, w.journal(), n)) and None, world):
             break
         _repair(world, start, good=sickness is healthy)
     assert number > 10

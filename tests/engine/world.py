@@ -60,7 +60,9 @@ class World:
     """Everything a pass needs. `signals` is how many stop signals have come."""
 
     folder: Path
-    host: FakeHost = field(default_factory=lambda: FakeHost(files={NOTES: MINE, MEMOS: MINE}, programs={"check": healthy}))
+    host: FakeHost = field(
+        default_factory=lambda: FakeHost(files={NOTES: MINE, MEMOS: MINE}, programs={"check": healthy})
+    )
     signals: int = 0
     providers: Mapping[str, Provider] = field(
         default_factory=lambda: {"memory": MemoryProvider(Path(NOTES)), "memos": Memos(Path(MEMOS))}
@@ -122,9 +124,15 @@ def cut(world: World, journal: Journal, after: int) -> Journal:
 
         return call
 
-    for name in ("begin", "steps_started", "steps_done", "steps_failed", "steps_undone", "undoing", "finish", "quarantine_add"):
+    for name in (
+        "begin",
+        "steps_started",
+        "steps_done",
+        "steps_failed",
+        "steps_undone",
+        "undoing",
+        "finish",
+        "quarantine_add",
+    ):
         object.__setattr__(journal, name, dying(getattr(journal, name)))
     return journal
-
-
-

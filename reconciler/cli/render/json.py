@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from reconciler.cli.render.characters import HIDDEN
 from reconciler.cli.render.outline import manifest_place
@@ -32,7 +32,6 @@ def plan_json(plan: Plan, *, taken: datetime, mask: Mask) -> Json:
         "path": plan.path,
         "revision": encode(plan.revision),
         "fingerprint": plan.fingerprint,
-        "taken": taken.astimezone(UTC).isoformat(),
         "counts": _counts(plan),
         "notices": [mask.text(notice) for notice in plan.notices],
         "vetoes": [_veto(veto, mask) for veto in plan.vetoes],
