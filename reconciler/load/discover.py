@@ -138,7 +138,15 @@ class _Walk:
             elif is_folder:
                 self.folder(name, depth + 1)
             else:
-                self.take(name, self.prefix + name, entry.path, entry.stat())
+                self._file(name, entry)
+
+    def _file(self, relative: str, entry: os.DirEntry[str]) -> None:
+        try:
+            status = entry.stat()
+        except OSError as error:  # it went away since it was listed
+            self._refuse(self.prefix + relative, f"cannot read the file: {_cause(error)}")
+        else:
+            self.take(relative, self.prefix + relative, entry.path, status)
 
     def _entries(self, listed: list[os.DirEntry[str]], relative: str) -> Iterator[tuple[os.DirEntry[str], bool]]:
         """Folders to walk and files to take; every other thing is refused or skipped here."""

@@ -30,14 +30,24 @@ def format_manifest(file: str, content: bytes) -> bytes:
     if not nodes:
         return content
     meaning = [node.plain() for node in nodes]
-    plain = _round_trip(source.text)
-    for text in (_align_comments(plain), plain):
+    for text in _layouts(source.text):
         kept, trouble = read_reference(SourceText(file, text))
         same = not trouble and [node.plain() for node in kept] == meaning
         if same and _comments(text) == _comments(source.text):
             return text.encode("utf-8")
     cause = "its meaning or its comments would not survive"
     raise ReconcileError(f"cannot format {file}: {cause}", where=file, hint="format it by hand")
+
+
+def _layouts(text: str) -> tuple[str, ...]:
+    """The even layouts of a text, the best first; none where the round trip itself gives up."""
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        plain = _round_trip(text)
+    except (YAMLError, ValueError, TypeError, OverflowError):  # a date that does not exist, for example
+        return ()
+    return _align_comments(plain), plain
 
 
 def dump_manifests(documents: Iterable[Mapping[str, Json]]) -> str:
