@@ -90,9 +90,7 @@ class App:
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
         return Planned(desired, request, snapshot, decision)
 
-    def plan_rollback(
-        self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()
-    ) -> Planned:
+    def plan_rollback(self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()) -> Planned:
         """The plan that brings back what stood after rollout `target`; None: before the last stable one."""
         undone = _rollouts_after(journal, target)
         kept = journal.rollout(target) if target else None
@@ -205,9 +203,7 @@ def memory(journal: Journal) -> Memory:
     )
 
 
-def _rollouts_after(
-    journal: Journal, target: int | None, *, before: int | None = None
-) -> list[RolloutRecord]:
+def _rollouts_after(journal: Journal, target: int | None, *, before: int | None = None) -> list[RolloutRecord]:
     """Stable rollouts after `target`, oldest first; None: only the last one. Raises where there is none."""
     records = [
         record
@@ -274,5 +270,3 @@ def wire(
     settings = read(path, places.cache)
     here = host if host is not None else LocalHost(name=settings.host_name)
     return App(path, settings, places, registry(settings.plugins), here, listener, stopping)
-
-

@@ -39,9 +39,7 @@ def masked_snapshot(snapshot: Snapshot) -> Snapshot:
 
 
 def _masked(item: Observed, mask: Mask) -> Observed:
-    return replace(
-        item, state=masked_state(item.state, mask), document=mask.text(item.document), restore=None
-    )
+    return replace(item, state=masked_state(item.state, mask), document=mask.text(item.document), restore=None)
 
 
 def snapshot_json(snapshot: Snapshot) -> Json:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler import __version__
 from reconciler.model.codec import decode, encode
 from reconciler.model.data import bytes_digest
-from reconciler.model.errors import LoadError, Problem
+from reconciler.model.errors import LoadError, Problem, ReconcileError
 from reconciler.model.intent import PrunePolicy
 
 FILE_NAME = "reconciler.yaml"
@@ -51,11 +52,14 @@ def folders(environ: Mapping[str, str], *, root: bool) -> Folders:
 
 def find(tree: Path) -> Path | None:
     """`reconciler.yaml` in the tree or above it, up to the root of its git checkout; else beside or in the tree."""
-    start = tree.absolute() if tree.is_dir() else tree.absolute().parent
-    above = [start, *start.parents]
-    root = next((folder for folder in above if (folder / ".git").exists()), None)
-    reach = above[: above.index(root) + 1] if root else above[:2]
-    return next((folder / FILE_NAME for folder in reach if (folder / FILE_NAME).is_file()), None)
+    try:
+        start = tree.absolute() if tree.is_dir() else tree.absolute().parent
+        above = [start, *start.parents]
+        root = next((folder for folder in above if (folder / ".git").exists()), None)
+        reach = above[: above.index(root) + 1] if root else above[:2]
+        return next((folder / FILE_NAME for folder in reach if (folder / FILE_NAME).is_file()), None)
+    except OSError as error:
+        raise ReconcileError(f"cannot look for {FILE_NAME} above {tree}: {error.strerror}") from error
 
 
 def read(tree: Path, cache: Path) -> Settings:
@@ -67,7 +71,7 @@ def read(tree: Path, cache: Path) -> Settings:
         content = path.read_bytes()
     except OSError as error:
         raise LoadError((Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"),)) from error
-    key = bytes_digest(content + str(path).encode())
+    key = bytes_digest(f"{__version__} {path}\n".encode(errors="surrogateescape") + content)
     remembered = _recall(cache / "settings.json", key)
     if remembered is not None:
         return remembered

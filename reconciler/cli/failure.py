@@ -20,3 +20,15 @@ def show(error: ReconcileError) -> int:
 def text(error: ReconcileError, colour: bool) -> str:
     """An error as text: with all its problems where it has some."""
     return problems_text(error, colour) if isinstance(error, LoadError) else error_text(error, colour)
+
+
+def show_bug(error: Exception) -> int:
+    """An error that no user can cause: say so, with what a report needs."""
+    import traceback
+
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    sys.stderr.write(
+        f"\nerror: this is a bug in reconciler, not in what you did ({type(error).__name__})\n"
+        "  what to do: report it with the lines above; `reconcile status` says how the host stands\n"
+    )
+    return int(ReconcileError.exit_code)

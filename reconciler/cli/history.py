@@ -12,7 +12,9 @@ from reconciler.cli.session import DEFAULT_PATH, application, output_option, pri
 
 
 @click.command
-@click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many at most."
+)
 @output_option("text", "json")
 def command(count: int, output: str) -> int:
     """List past rollouts, newest first, with what became of them."""

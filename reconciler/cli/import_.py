@@ -40,7 +40,7 @@ def command(backend: str, user: str | None, out: Path | None) -> int:
     """
     app = application(_tree(out))
     taken = present(app) if out is not None else {}
-    entries = [_judged(app, entry, taken) for entry in _importer(app, backend).foreign(app.host, user)]
+    entries = [judged(app, entry, taken) for entry in _importer(app, backend).foreign(app.host, user)]
     good = [entry for entry in entries if entry.resource is not None]
     left = [entry for entry in entries if entry.resource is None]
     if not entries:
@@ -54,12 +54,12 @@ def command(backend: str, user: str | None, out: Path | None) -> int:
         write_new(_files(out, backend, entries))
         sys.stderr.write(f"Wrote {_count(good)} to {out}.\n")
     if good:
-        sys.stderr.write(_next(good, out, user))
+        sys.stderr.write(_next(good, out, f"{backend} --user {user}" if user else backend))
     return 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
     """One foreign entry: the manifest that was made of it, or why there is none."""
 
     source: Imported
@@ -95,14 +95,14 @@ def _is_file(out: Path) -> bool:
     return out.suffix in (".yaml", ".yml") and not out.is_dir()
 
 
-def _judged(app: App, source: Imported, taken: Mapping[ResourceId, Source]) -> _Entry:
+def judged(app: App, source: Imported, taken: Mapping[ResourceId, Source]) -> Entry:
     """The entry with its manifest as text, which must load by itself; else with the reason why not."""
     from reconciler.engine.intents import intents
     from reconciler.load.write import dump_manifests
     from reconciler.model.errors import LoadError
 
     if source.manifest is None:
-        return _Entry(source, "", None, source.why or "it cannot be a manifest")
+        return Entry(source, "", None, source.why or "it cannot be a manifest")
     text = dump_manifests([_described(source.manifest)])
     resources, problems = read_text(source.where, text.encode("utf-8", "surrogateescape"), app.registry.kinds)
     if not problems:
@@ -113,9 +113,9 @@ def _judged(app: App, source: Imported, taken: Mapping[ResourceId, Source]) -> _
     if not problems:
         (resource,) = resources
         if resource.id not in taken:
-            return _Entry(source, text, resource)
-        return _Entry(source, text, None, f"{resource.id} is described already, in {taken[resource.id]}")
-    return _Entry(source, text, None, "; ".join(problem.message for problem in problems))
+            return Entry(source, text, resource)
+        return Entry(source, "", None, f"{resource.id} is described already, in {taken[resource.id]}")
+    return Entry(source, "", None, "; ".join(problem.message for problem in problems))
 
 
 def _described(manifest: Mapping[str, Json]) -> dict[str, Json]:
@@ -124,7 +124,7 @@ def _described(manifest: Mapping[str, Json]) -> dict[str, Json]:
     return {name: manifest[name] for name in order if name in manifest}
 
 
-def _document(backend: str, entries: Sequence[_Entry]) -> str:
+def _document(backend: str, entries: Sequence[Entry]) -> str:
     """Every entry in its order: manifests as documents, the others as comments."""
     parts: list[str] = []
     comments = _HEADER.format(backend=backend)
@@ -136,7 +136,7 @@ def _document(backend: str, entries: Sequence[_Entry]) -> str:
     return "---\n".join(parts) + comments
 
 
-def _comment(entry: _Entry) -> str:
+def _comment(entry: Entry) -> str:
     """Where it came from and what to look at. Secrets stay out of comments as they stay out of plans."""
     from reconciler.cli.render.characters import visible
     from reconciler.model.mask import Mask
@@ -150,7 +150,7 @@ def _comment(entry: _Entry) -> str:
     return "".join(f"# {visible(mask.text(line))}\n" for line in lines)
 
 
-def _files(out: Path, backend: str, entries: Sequence[_Entry]) -> dict[Path, str]:
+def _files(out: Path, backend: str, entries: Sequence[Entry]) -> dict[Path, str]:
     """What to write: one file with all of them, or a folder with a file for each."""
     if _is_file(out):
         return {out: _document(backend, entries)}
@@ -162,7 +162,7 @@ def _files(out: Path, backend: str, entries: Sequence[_Entry]) -> dict[Path, str
     }
 
 
-def _warn_of_left(left: Sequence[_Entry]) -> None:
+def _warn_of_left(left: Sequence[Entry]) -> None:
     from reconciler.cli.render.characters import several
 
     if left:
@@ -171,19 +171,17 @@ def _warn_of_left(left: Sequence[_Entry]) -> None:
         sys.stderr.write("".join("  " + line[2:] for line in _comment(entry).splitlines(keepends=True)))
 
 
-def _count(good: Sequence[_Entry]) -> str:
+def _count(good: Sequence[Entry]) -> str:
     from reconciler.cli.render.characters import several
 
     return several(len(good), "manifest")
 
 
-def _next(good: Sequence[_Entry], out: Path | None, user: str | None) -> str:
+def _next(good: Sequence[Entry], out: Path | None, again: str) -> str:
+    """What to do now; `again` are the arguments that gave these entries."""
     first = next(entry.resource.id for entry in good if entry.resource is not None)
-    again = f" --user {user}" if user else ""
     save = (
-        f"Save them with `reconcile import crontab{again} --out {DEFAULT_PATH}`, or where you like. "
-        if out is None
-        else ""
+        f"Save them with `reconcile import {again} --out {DEFAULT_PATH}`, or where you like.\n" if out is None else ""
     )
     tree = DEFAULT_PATH if out is None else out
     return f"{save}Read them, rename what you like, then take over each line: reconcile adopt {first} {tree}\n"

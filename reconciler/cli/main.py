@@ -106,4 +106,12 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        from reconciler.cli.failure import show
+
+        return show(ReconcileError(f"cannot go on: {error}", where=error.filename))
+    except Exception as error:  # noqa: BLE001 - the border: a bug ends with a message and a report, not in silence
+        from reconciler.cli.failure import show_bug
+
+        return show_bug(error)
     return result if isinstance(result, int) else 0

@@ -56,7 +56,7 @@ def command(
         from reconciler.cli.render.json import json_text
         from reconciler.cli.saved import saved_json
 
-        write_output(out, json_text(saved_json(planned)))
+        write_output(out, json_text(saved_json(planned)), mode=0o600)
     if planned.plan.vetoes:
         return ExitCode.REFUSED
     return ExitCode.PENDING if detailed_exitcode and planned.plan.steps else ExitCode.DONE

@@ -124,15 +124,9 @@ def print_json(value: Json) -> None:
     sys.stdout.write(json_text(value))
 
 
-def write_output(path: Path, text: str) -> None:
-    """Write a file that the user asked for, whole or not at all."""
-    from reconciler.model.errors import ReconcileError
+def write_output(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a file that the user asked for, whole or not at all; a symlink stays one."""
+    from reconciler.host.local import LocalHost
 
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.chmod(0o600)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ReconcileError(f"cannot write {path}: {error.strerror}") from error
+    target = path.resolve() if path.is_symlink() else path
+    LocalHost().write(target, text.encode("utf-8", "backslashreplace"), mode=mode)

@@ -63,9 +63,7 @@ def quarantine(changes: Sequence[Change], snapshot: Snapshot, revision: Revision
     failed = next((q for q in snapshot.quarantine if q.revision.digest == revision.digest), None)
     if failed is None or all(change.cause is Cause.REQUESTED for change in changes):
         return ()
-    message = (
-        f"this revision ({revision.label}) is quarantined since rollout {failed.rollout}: {failed.reason}"
-    )
+    message = f"this revision ({revision.label}) is quarantined since rollout {failed.rollout}: {failed.reason}"
     hint = f"change the manifests, or let it try again with `reconcile release --quarantine {revision.digest[:8]}`"
     return (Veto("quarantine", message, hint=hint),)
 

@@ -109,9 +109,7 @@ def _whole_input(stdin: bytes) -> int:
     return descriptor
 
 
-def _attend(
-    process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float, sinks: Sequence[_Sink]
-) -> int:
+def _attend(process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float, sinks: Sequence[_Sink]) -> int:
     """Drain the program until it ends; on any trouble its whole group is killed. Its exit code."""
     exchange = _Exchange(process, sinks)
     try:

@@ -65,7 +65,8 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Whether an error on opening speaks of the content of the file, not of the disk or of access to it."""
     if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return True
-    return str(error).startswith(("no such table", "no such column"))
+    message = str(error)
+    return message.startswith(("no such table", "no such column")) or message.endswith("already exists")
 
 
 @contextmanager

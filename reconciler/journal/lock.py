@@ -37,6 +37,9 @@ class Holder:
     purpose: str
     started: datetime
 
+    def __str__(self) -> str:
+        return f"{self.purpose} (process {self.pid} on {self.host}) since {self.started:%Y-%m-%d %H:%M:%S} UTC"
+
 
 class WriterLock:
     """The right to change the host. Held until `release`, the end of a `with` block, or the death of the process."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from reconciler.journal.database import Broken, cannot_open, connect, is_damage
-from reconciler.journal.schema import FORMAT, format_of, inspect, migrate
+from reconciler.journal.schema import FORMAT, format_of, inspect, migrate, require_ours
 from reconciler.model.errors import JournalError
 
 T = TypeVar("T")
@@ -81,6 +81,7 @@ class Reader:
     def _open(self, stamp: _Stamp) -> sqlite3.Connection:
         connection = _connect(self._path, stamp)
         try:
+            require_ours(connection)
             if format_of(connection) < FORMAT:
                 connection = _migrated_copy(connection)
             inspect(connection)

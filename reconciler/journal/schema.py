@@ -102,16 +102,15 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIO
         return
     with transaction(connection):
         present = format_of(connection)  # another process may have been faster
-        if present == 0:
-            _require_empty(connection)
         for script in migrations[present:]:
             for statement in _statements(script):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {max(present, len(migrations))}")
 
 
-def _require_empty(connection: sqlite3.Connection) -> None:
-    if _tables(connection):
+def require_ours(connection: sqlite3.Connection) -> None:
+    """Raise where the file is of a newer format, or a database of something else. Writes nothing."""
+    if format_of(connection) == 0 and _tables(connection):
         raise Broken("it holds tables of something else")
 
 

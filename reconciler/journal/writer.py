@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.journal.database import Broken, connect, is_damage
-from reconciler.journal.schema import format_of, inspect, migrate
+from reconciler.journal.schema import inspect, migrate, require_ours
 from reconciler.model.errors import JournalError
 
 _COMPANIONS = ("-wal", "-shm")  # what SQLite keeps beside a database in WAL mode
@@ -50,7 +50,7 @@ def _connect_writable(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    format_of(connection)  # before anything is written: a newer format stays as it is
+    require_ours(connection)  # before anything is written: what is not ours to change stays as it is
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise JournalError(
             "cannot open the journal: this file system cannot share memory between programs",

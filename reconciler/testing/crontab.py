@@ -152,15 +152,15 @@ class CrontabProgram:
 
 def problem_with(table: bytes) -> str | None:
     """What Debian's program says against a table, or None where it takes it."""
-    if table and not table.endswith(b"\n"):
-        return "new crontab file is missing newline before EOF, can't install."
-    lines = table.decode("latin-1").split("\n")[:-1]
+    *lines, last = table.decode("latin-1").split("\n")
     if len(lines) > LINE_LIMIT:
         return f"crontab is too long; maximum number of lines is {LINE_LIMIT}."
     for number, line in enumerate(lines):
         problem = _problem_with_line(line)
         if problem is not None:
             return f'"-":{number}: {problem}\nerrors in crontab file, can\'t install.'
+    if last.lstrip(" \t")[:1] not in ("", "#"):  # a comment may lack its newline
+        return "new crontab file is missing newline before EOF, can't install."
     return None
 
 
@@ -183,6 +183,8 @@ def _problem_with_line(line: str) -> str | None:
 
 
 def _problem_with_command(command: str) -> str | None:
+    if command.startswith("*"):  # most likely a sixth field
+        return "bad command"
     return "command too long" if len(command) > COMMAND_LIMIT else None
 
 
@@ -228,7 +230,7 @@ def _range(text: str, low: int, high: int, names: Sequence[str]) -> str | None:
         if stepped is None or stepped[0] == 0:
             return None
         step, text = stepped
-    return text if all(low <= value <= high for value in range(first, last + 1, step)) else None
+    return text if low <= first <= high and low <= last <= high else None
 
 
 def _number(text: str, low: int, names: Sequence[str]) -> tuple[int, str] | None:

@@ -53,7 +53,7 @@ class MemoryProvider:
             raise UnsupportedSpec(f"cannot keep {resource.id}: it holds half a character ({error.reason})") from error
         return State(attributes)
 
-    def document(self, id: ResourceId, state: State) -> str:  # noqa: A002 - the protocol's own word
+    def document(self, id: ResourceId, state: State) -> str:
         entry = {MARK: str(id), "state": state.attributes}
         return json.dumps(entry, ensure_ascii=False, sort_keys=True)
 

@@ -31,15 +31,17 @@ def canonical(resource: Resource) -> State:
     directory = spec.get("workingDirectory")
     if directory is not None:
         wanted["directory"] = _directory(cast(str, directory))
-    environment = _environment(cast("Mapping[str, str] | None", spec.get("environment")) or {})
+    environment = spec.get("environment")
     if environment:
-        wanted["environment"] = environment
+        wanted["environment"] = _environment(cast("Mapping[str, str]", environment))
     line = render(resource.id, wanted)
+    if _FORBIDDEN.search(line):
+        _blame(wanted)
     _refuse_long(line, cast(str, wanted["schedule"]))
     parsed = parse(line)
     if parsed is None:
         raise UnsupportedSpec(f"cannot write {resource.id} as a crontab line", field="command")
-    return State({"user": cast(str, spec.get("user") or ""), **parsed[1]})
+    return State({"user": spec.get("user") or "", **parsed[1]})
 
 
 def _schedule(schedule: Json) -> str:
@@ -51,13 +53,10 @@ def _schedule(schedule: Json) -> str:
 
 def _command(command: Json) -> Json:
     if isinstance(command, str):
-        _refuse_characters(command, "command")
         if not command.strip():
             raise UnsupportedSpec("the command is empty", field="command")
         return command
-    argv = [str(word) for word in cast("Sequence[str]", command)]
-    for word in argv:
-        _refuse_characters(word, "command")
+    argv = cast("Sequence[str]", command)
     if not argv or not argv[0]:
         raise UnsupportedSpec("the command names no program", field="command")
     if argv[0].startswith("-"):
@@ -68,29 +67,38 @@ def _command(command: Json) -> Json:
 
 
 def _directory(directory: str) -> str:
-    _refuse_characters(directory, "workingDirectory")
     if not directory or directory.startswith("-"):
         raise UnsupportedSpec(f"{directory!r} is not a folder that `cd` would go to", field="workingDirectory")
     return directory
 
 
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    for name, value in environment.items():
+def _environment(environment: Mapping[str, str]) -> Mapping[str, str]:
+    for name in environment:
         if not _VARIABLE.fullmatch(name):
             raise UnsupportedSpec(f"{name!r} is not a name that a shell can export", field="environment")
-        _refuse_characters(value, "environment")
-    return dict(environment)
+    return environment
 
 
-def _refuse_characters(text: str, field: str) -> None:
-    match = _FORBIDDEN.search(text)
-    if match is not None:
-        what = _NAMES.get(match[0], "a lone surrogate")
-        hint = "put the lines into a script and run that" if match[0] == "\n" else None
-        raise UnsupportedSpec(f"{what} cannot stand in a crontab", field=field, hint=hint)
+def _blame(wanted: Mapping[str, Json]) -> None:
+    """Name the field that holds what no line can carry."""
+    fields = {"command": "command", "directory": "workingDirectory", "environment": "environment"}
+    for name, field in fields.items():
+        match = _FORBIDDEN.search(_text(wanted.get(name)))
+        if match is not None:
+            what = _NAMES.get(match[0], "a lone surrogate")
+            hint = "put the lines into a script and run that" if match[0] == "\n" else None
+            raise UnsupportedSpec(f"{what} cannot stand in a crontab", field=field, hint=hint)
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, Mapping):
+        return "".join(map(str, value.values()))
+    return value if isinstance(value, str) else "".join(map(str, cast("Sequence[str]", value or ())))
 
 
 def _refuse_long(line: str, schedule: str) -> None:
+    if 4 * len(line) <= COMMAND_LIMIT:
+        return
     length = len(line.encode("utf-8")) - len(schedule) - 1
     if length > COMMAND_LIMIT:
         raise UnsupportedSpec(

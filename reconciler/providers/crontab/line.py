@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import cast
 
 from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, ResourceId
@@ -25,10 +26,14 @@ _WORDS = re.compile(rf"{_WORD}(?: {_WORD})*")
 _FIRST_WORD = re.compile(_WORD)
 _DIRECTORY = re.compile(rf"cd (~(?:/(?:{_WORD})?)?|{_WORD}) \|\| exit; ")
 _EXPORT = re.compile(rf"export ([A-Za-z_]\w*={_WORD}(?: [A-Za-z_]\w*={_WORD})*); ", re.ASCII)
-_ID = f"{KIND_PATTERN}/{NAME_PATTERN}"
-_OURS = re.compile(rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({_ID}); ([^\r\b\0]+)")
+_OURS = re.compile(
+    rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({KIND_PATTERN})/({NAME_PATTERN}); ([^\r\b\0]+)"
+)
 # Only what may stand in a schedule, so that a command that merely mentions the mark is never taken for ours.
-_MARKED = re.compile(rb"([0-9A-Za-z*,/~?@# \t-]*?)(: reconciler:(%b)(?:;[ \t]?|[ \t]|(?=[\r\n])|\Z))" % _ID.encode())
+_BEFORE_MARK = re.compile(rb"[ \t]*(?:[0-9A-Za-z*,/~?@-][0-9A-Za-z*,/~?@#-]*[ \t]*)*+")
+_MARKED = re.compile(
+    rb": reconciler:(%b)/(%b)(?:;[ \t]?|[ \t]|(?=[\r\n])|\Z)" % (KIND_PATTERN.encode(), NAME_PATTERN.encode())
+)
 _ENVIRONMENT = re.compile(rb"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s=]*))[ \t]*=[ \t]*(.*?)[ \t]*\r?\n?""", re.DOTALL)
 _JOB = re.compile(
     rb"[ \t]*(@[^ \t\r\n]+|[-0-9*][^ \t\r\n]*(?:[ \t]+[0-9A-Za-z*,/~?#-]+){4})(?:[ \t]+([^\n]*))?\n?", re.DOTALL
@@ -81,24 +86,25 @@ def job(raw: bytes) -> tuple[str, str] | None:
 def show(raw: bytes) -> str:
     """Bytes as text for people: what is not UTF-8 and what would play tricks on a terminal becomes an escape."""
     text = raw.decode("utf-8", "backslashreplace")
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSHOWABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def marked(raw: bytes) -> ResourceId | None:
     """The id that an active line carries, whatever else happened to the line; None where it is not ours."""
-    if MARK not in raw:
+    at = raw.find(MARK)
+    if at < 0 or not _BEFORE_MARK.fullmatch(raw, 0, at):
         return None
-    match = _MARKED.match(raw)
-    if match is None or match[1].lstrip(b" \t").startswith(b"#"):
-        return None
-    kind, _, name = match[3].decode("ascii").partition("/")
-    return ResourceId(kind, name)
+    match = _MARKED.match(raw, at)
+    return None if match is None else ResourceId(match[1].decode("ascii"), match[2].decode("ascii"))
 
 
 def unmarked(raw: bytes) -> bytes:
     """A line of ours without our mark: it runs the same and belongs to nobody."""
-    match = _MARKED.match(raw)
-    return raw if match is None else raw[: match.start(2)] + raw[match.end(2) :]
+    at = raw.find(MARK)
+    match = _MARKED.match(raw, at) if at >= 0 else None
+    return raw if match is None else raw[:at] + raw[match.end() :]
 
 
 def attributes(raw: bytes) -> dict[str, Json]:
@@ -109,10 +115,8 @@ def attributes(raw: bytes) -> dict[str, Json]:
     except UnicodeDecodeError:
         parsed = None
     if parsed is not None:
-        return parsed[1]
-    match = _MARKED.match(raw)
-    schedule = " ".join(match[1].decode("ascii").split()) if match else ""
-    return {"schedule": schedule, "text": show(body)}
+        return dict(parsed[1])
+    return {"schedule": " ".join(show(raw.partition(MARK)[0]).split()), "text": show(body)}
 
 
 def render(id_: ResourceId | None, wanted: Mapping[str, Json]) -> str:
@@ -129,12 +133,16 @@ def render(id_: ResourceId | None, wanted: Mapping[str, Json]) -> str:
     return f"{wanted['schedule']} {escape(text)}"
 
 
+@lru_cache(maxsize=16384)
 def parse(line: str) -> tuple[ResourceId, dict[str, Json]] | None:
-    """The inverse of `render` for a marked line: None for anything that `render` would not have written."""
+    """The inverse of `render` for a marked line: None for anything that `render` would not have written.
+
+    Remembered: a pass meets each line when it asks for it and when it looks for it. The result is not to be changed.
+    """
     match = _OURS.fullmatch(line)
     if match is None:
         return None
-    schedule, address, raw = match.groups()
+    schedule, kind, name, raw = match.groups()
     text = raw.replace("\\%", "%")
     if "\\\\" in raw or escape(text) != raw:
         return None
@@ -143,7 +151,6 @@ def parse(line: str) -> tuple[ResourceId, dict[str, Json]] | None:
     if not text:
         return None
     found["command"] = _parse_argv(text) or _parse_script(text)
-    kind, _, name = address.partition("/")
     return ResourceId(kind, name), found
 
 
@@ -171,6 +178,7 @@ def unescape(command: str, *, halve: bool = True) -> tuple[str, str | None]:
     return "".join(out) + command[last:], None
 
 
+@lru_cache(maxsize=16384)
 def quote(word: str) -> str:
     """One shell word, safe for every cron program once escaped: see the rule at the top."""
     if _BARE.fullmatch(word):

@@ -40,7 +40,7 @@ class Crontab:
     def canonical(self, resource: Resource) -> State:
         return canonical(resource)
 
-    def document(self, id: ResourceId, state: State) -> str:  # noqa: A002
+    def document(self, id: ResourceId, state: State) -> str:
         return spelled(id, state)
 
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:

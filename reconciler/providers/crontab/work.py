@@ -35,7 +35,11 @@ def bare(state: State) -> dict[str, Json]:
 
 def restore_data(table: Table, position: int, spot: Spot, user: str) -> dict[str, Json]:
     """What puts a line back exactly. Latin-1 carries any byte through JSON."""
-    return {"user": user, "line": table.lines[position].raw.decode("latin-1"), **spot._asdict()}
+    return {
+        "user": user,
+        "line": table.lines[position].raw.decode("latin-1"),
+        **dict(zip(Spot._fields, spot, strict=True)),
+    }
 
 
 def outcome(table: Table, changes: Sequence[Change], user: str, place: str) -> Table:

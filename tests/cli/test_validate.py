@@ -1,0 +1,103 @@
+"""`reconcile validate`: all problems or one line, and never a look at the host."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.workplace import MANIFEST, Workplace
+
+BROKEN = """\
+apiVersion: reconciler/v1
+kind: Automation
+metadata: {name: Bad Name}
+spec:
+  schedul: "0 6 * * *"
+  command: [echo]
+"""
+
+
+def test_a_valid_tree_is_one_line(workplace: Workplace) -> None:
+    workplace.manifest("one")
+    workplace.write("desired/more/two.yaml", MANIFEST.format(name="two") + "---\n" + MANIFEST.format(name="three"))
+    ran = workplace.run("validate")
+    assert (ran.code, ran.out, ran.err) == (0, "3 manifests in 2 files are valid\n", "")
+
+
+def test_one_manifest_is_spoken_of_in_the_singular(workplace: Workplace) -> None:
+    workplace.manifest("one")
+    assert workplace.run("validate").out == "1 manifest in 1 file is valid\n"
+
+
+def test_an_empty_tree_is_said_to_be_empty(workplace: Workplace) -> None:
+    workplace.write("desired/.keep", "")
+    ran = workplace.run("validate")
+    assert (ran.code, ran.out) == (0, "There are no manifests in desired.\n")
+
+
+def test_every_problem_of_every_file_is_reported_at_once_with_its_place(workplace: Workplace) -> None:
+    workplace.write("desired/a.yaml", BROKEN)
+    workplace.write("desired/b.yaml", "kind: [\n")
+    ran = workplace.run("validate")
+    assert ran.code == 1
+    assert ran.out == ""
+    for expected in (
+        "desired/a.yaml:3:18: ",
+        "desired/a.yaml:5:3: unknown field 'schedul' in spec",
+        "did you mean schedule?",
+        "spec.schedule is missing",
+        "desired/b.yaml:2:1: cannot read the YAML",
+    ):
+        assert expected in ran.err
+
+
+def test_a_spec_that_no_backend_can_express_is_found_without_a_host(workplace: Workplace) -> None:
+    workplace.write("desired/a.yaml", MANIFEST.format(name="a").replace('"0 6 * * *"', "{every: 7m}"))
+    ran = workplace.run("validate")
+    assert ran.code == 1
+    assert "Automation/a" in ran.err
+    assert "every 7m" in ran.err
+    assert not (workplace.tables / "calls").exists()
+
+
+def test_nothing_is_asked_of_the_host_and_the_journal_is_not_begun(workplace: Workplace) -> None:
+    workplace.manifest("one")
+    assert workplace.run("validate").code == 0
+    assert not (workplace.tables / "calls").exists()
+    assert not workplace.state.exists()
+
+
+def test_json_tells_programs_the_same(workplace: Workplace) -> None:
+    workplace.manifest("one")
+    ran = workplace.run("validate", "-o", "json")
+    assert json.loads(ran.out) == {"valid": True, "manifests": 1, "files": 1, "problems": []}
+    workplace.write("desired/a.yaml", BROKEN)
+    ran = workplace.run("validate", "-o", "json")
+    answer = json.loads(ran.out)
+    assert (ran.code, answer["valid"]) == (1, False)
+    places = [(problem["file"], problem["line"], problem["column"]) for problem in answer["problems"]]
+    assert ("desired/a.yaml", 5, 3) in places
+
+
+def test_github_gets_one_annotation_for_each_problem(workplace: Workplace) -> None:
+    workplace.write("desired/a.yaml", BROKEN)
+    ran = workplace.run("validate", "-o", "github")
+    assert ran.code == 1
+    assert all(line.startswith("::error file=desired/a.yaml,line=") for line in ran.out.splitlines())
+    assert "::error file=desired/a.yaml,line=5,col=3::unknown field 'schedul' in spec" in ran.out
+
+
+@pytest.mark.parametrize("output", ["text", "json", "github"])
+def test_a_missing_tree_is_an_error(workplace: Workplace, output: str) -> None:
+    ran = workplace.run("validate", "nowhere", "-o", output)
+    assert ran.code == 1
+    assert "cannot load nowhere: no such file or directory" in ran.err
+
+
+def test_broken_settings_are_reported_with_their_place(workplace: Workplace) -> None:
+    workplace.manifest("one")
+    workplace.write("reconciler.yaml", "prune: {maxPercent: 500}\n")
+    ran = workplace.run("validate")
+    assert ran.code == 1
+    assert "reconciler.yaml:1:21: prune.maxPercent must be at most 100" in ran.err
