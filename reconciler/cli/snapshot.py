@@ -27,6 +27,6 @@ def command(path: Path, out: Path | None) -> int:
     if out is None:
         sys.stdout.write(text)
         return 0
-    write_output(out, text)
+    write_output(out, text, mode=0o600)
     sys.stderr.write(f"Wrote {out}. `reconcile plan --against {out}` plans against it on any machine.\n")
     return 0

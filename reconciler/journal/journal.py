@@ -220,7 +220,9 @@ class Journal:
     def _keep_mask_key(self) -> None:
         if self._read(_mask_key) is None:
             with self._write() as connection:
-                connection.execute("INSERT INTO meta VALUES ('mask_key', ?)", (os.urandom(_KEY_BYTES).hex(),))
+                connection.execute(
+                    "INSERT OR IGNORE INTO meta VALUES ('mask_key', ?)", (os.urandom(_KEY_BYTES).hex(),)
+                )
 
 
 def _mask_key(connection: sqlite3.Connection) -> str | None:

@@ -22,7 +22,6 @@ _SAFE = r"[A-Za-z0-9_@%+=:,./-]"
 _BARE = re.compile(f"{_SAFE}+")
 _WORD = rf"(?:{_SAFE}++|'[^']*'|\\')++"  # possessive: a long line must not be tried in every way
 _PIECE = re.compile(rf"'([^']*)'|\\(')|({_SAFE}+)")
-_WORDS = re.compile(rf"{_WORD}(?: {_WORD})*")
 _FIRST_WORD = re.compile(_WORD)
 _DIRECTORY = re.compile(rf"cd (~(?:/(?:{_WORD})?)?|{_WORD}) \|\| exit; ")
 _EXPORT = re.compile(rf"export ([A-Za-z_]\w*={_WORD}(?: [A-Za-z_]\w*={_WORD})*); ", re.ASCII)
@@ -193,6 +192,8 @@ def quote(word: str) -> str:
 def _unquote(text: str) -> str:
     if "'" not in text:
         return text
+    if text[0] == text[-1] == "'" and text.count("'") == 2:
+        return text[1:-1]
     return "".join(match[1] or match[2] or match[3] or "" for match in _PIECE.finditer(text))
 
 
@@ -203,7 +204,7 @@ def _render_directory(directory: str) -> str:
 
 
 def _render_environment(environment: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={quote(environment[name])}" for name in sorted(environment))
+    return " ".join([f"{name}={quote(environment[name])}" for name in sorted(environment)])
 
 
 def _render_argv(argv: Sequence[str]) -> str:
@@ -248,10 +249,10 @@ def _split(text: str) -> list[str]:
 
 def _parse_argv(text: str) -> list[str] | None:
     words = text[5:]
-    if not text.startswith("exec ") or words.startswith("-") or not _WORDS.fullmatch(words):
+    if not text.startswith("exec ") or words.startswith("-"):
         return None
     argv = [_unquote(word) for word in _split(words)]
-    return argv if argv[0] and _render_argv(argv) == text else None
+    return argv if argv and argv[0] and _render_argv(argv) == text else None
 
 
 def _parse_script(text: str) -> str:
