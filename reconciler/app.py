@@ -33,7 +33,8 @@ from reconciler.settings import Folders, Settings, folders, read
 if TYPE_CHECKING:
     from reconciler.journal.journal import Journal
 
-MANY = 1_000_000  # "all of them", for a journal that prunes its own history
+KEPT_ROLLOUTS = 1000  # older ones are forgotten, except what is stable, quarantined or unfinished
+MANY = 1_000_000  # "all of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,23 @@ class App:
             **wishes,  # type: ignore[arg-type]
         )
 
-    def plan(self, request: Request, *, desired: Desired | None = None, journal: Journal | None = None) -> Planned:
-        """load → observe → diff → guard → plan. Writes nothing, neither host nor journal."""
+    def plan(
+        self,
+        request: Request,
+        *,
+        desired: Desired | None = None,
+        journal: Journal | None = None,
+        mask_key: str | None = None,
+    ) -> Planned:
+        """load → observe → diff → guard → plan. Writes nothing, neither host nor journal.
+
+        `mask_key` is that of an earlier plan, to make one that can be compared with it.
+        """
         desired = self.load() if desired is None else desired
         wanted = resolve_intents(desired.resources, self.registry.providers)
         snapshot = self._observe(wanted, journal)
+        if mask_key is not None:
+            snapshot = replace(snapshot, mask_key=mask_key)
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
         return Planned(desired, request, snapshot, decision)
 
@@ -174,13 +187,9 @@ class App:
                 journal.remember(planned.decision.remember, planned.decision.forget)
             if journal.rebuilt_needed:
                 journal.confirm_inventory()
+            if outcome.rollout:
+                journal.prune_history(KEPT_ROLLOUTS)
         return outcome
-
-    def same(self, planned: Planned, journal: Journal) -> Planned:
-        """The plan made afresh. Raises StalePlan unless it is the same plan."""
-        again = self.plan(planned.request, desired=planned.desired, journal=journal)
-        require_same(planned.plan.fingerprint, again)
-        return again
 
 
 def memory(journal: Journal) -> Memory:

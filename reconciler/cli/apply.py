@@ -46,7 +46,9 @@ def command(path: Path, yes: bool, output: str, targets: tuple[str, ...], accept
             app = application(Path(saved.desired.path), listener=progress(sys.stderr), signals=signals)
             return roll_out(
                 app,
-                lambda journal: app.plan(saved.request, desired=saved.desired, journal=journal),
+                lambda journal: app.plan(
+                    saved.request, desired=saved.desired, journal=journal, mask_key=saved.mask_key
+                ),
                 "apply",
                 output=output,
                 yes=yes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from importlib import import_module
@@ -81,6 +82,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    gc.set_threshold(200_000)  # a short life with many values that stay: collecting early costs more than it frees
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name or a crontab may hold bytes that are no text
             stream.reconfigure(errors="backslashreplace")

@@ -27,6 +27,7 @@ class SavedPlan:
     desired: Desired
     request: Request
     fingerprint: str
+    mask_key: str  # the fingerprint is of masked values, so they must be masked alike again
 
 
 def saved_json(planned: Planned) -> Json:
@@ -35,6 +36,7 @@ def saved_json(planned: Planned) -> Json:
     return {
         MARK: FORMAT,
         "fingerprint": planned.plan.fingerprint,
+        "maskKey": planned.snapshot.mask_key,
         "plan": plan_json(planned.plan, taken=planned.snapshot.taken, mask=mask),
         "desired": encode(planned.desired),
         "request": encode(_sorted(planned.request)),
@@ -82,6 +84,7 @@ def read_saved(path: Path) -> SavedPlan:
                 prune=decode(type(Request().prune), request["prune"]),
             ),
             fingerprint=data["fingerprint"],
+            mask_key=data["maskKey"],
         )
     except OSError as error:
         raise ReconcileError(f"cannot read the plan {path}: {error.strerror}") from error

@@ -25,8 +25,10 @@ DEFAULT_PATH = "desired"
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Colour only at a terminal that can show it, and never with NO_COLOR set (https://no-color.org)."""
-    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    """Colour only at a terminal that can show it, or with FORCE_COLOR; never with NO_COLOR (https://no-color.org)."""
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or (stream.isatty() and environ.get("TERM") != "dumb")
 
 
 def path_argument(function: F) -> F:

@@ -20,35 +20,46 @@ from reconciler.model.data import Json
 T = TypeVar("T")
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_STEP_NAMES = frozenset({"ApplyStep", "VerifyStep"})
+
+
 def encode(value: object) -> Json:
     """A model value as plain JSON. Dataclasses become objects; fields that equal their default are left out."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, ResourceId):
-        return str(value)
-    if isinstance(value, Enum):
-        return cast(Json, value.value)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [encode(item) for item in value]
-    return _encode_dataclass(value)
+    cls = type(value)
+    return cast(Json, value) if cls in _PLAIN else _encoder(cast(Any, cls))(value)
 
 
-def _encode_dataclass(value: object) -> Json:
-    tag: dict[str, Json] = {"step": type(value).__name__} if type(value).__name__ in _STEP_NAMES else {}
-    for name, default in _defaults(cast(Any, type(value))):
-        item = getattr(value, name)
-        if default is dataclasses.MISSING or item != default:
-            tag[name] = encode(item)
-    return tag
+@cache
+def _encoder(cls: Any) -> Callable[[Any], Json]:
+    if issubclass(cls, ResourceId):
+        return str
+    if issubclass(cls, Enum):
+        return lambda value: cast(Json, value.value)
+    if issubclass(cls, str | int | float):
+        return lambda value: cast(Json, value)
+    if issubclass(cls, datetime):
+        return lambda value: cast(str, value.astimezone(UTC).isoformat())
+    if issubclass(cls, Mapping):
+        return lambda value: {str(key): encode(item) for key, item in value.items()}
+    if issubclass(cls, list | tuple):
+        return lambda value: [encode(item) for item in value]
+    return _dataclass_encoder(cls)
 
 
-_STEP_NAMES = frozenset({"ApplyStep", "VerifyStep"})
+def _dataclass_encoder(cls: type) -> Callable[[Any], Json]:
+    tag: dict[str, Json] = {"step": cls.__name__} if cls.__name__ in _STEP_NAMES else {}
+    defaults = _defaults(cast(Any, cls))
+
+    def write(value: Any) -> Json:
+        found = dict(tag)
+        for name, default in defaults:
+            item = getattr(value, name)
+            if default is dataclasses.MISSING or item != default:
+                found[name] = encode(item)
+        return found
+
+    return write
 
 
 @cache

@@ -224,12 +224,11 @@ def _range(text: str, low: int, high: int, names: Sequence[str]) -> str | None:
         if end is None:
             return None
         last, text = end
-    step = 1
     if text.startswith("/"):
         stepped = _number(text[1:], 0, ())
         if stepped is None or stepped[0] == 0:
             return None
-        step, text = stepped
+        text = stepped[1]
     return text if low <= first <= high and low <= last <= high else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_full_disk_changes_nothing_and_says_so(machine: Machine, tiny_disk: Pa
     before = machine.table()
     machine.automation("b", "@daily", ["/bin/echo", "b"])
     filler = (tiny_disk / "filler").open("wb", buffering=0)
-    with pytest.raises(OSError, match="No space left"):
+    with suppress(OSError):
         while True:
             filler.write(b"x" * 1024)
     failed = machine.apply()

@@ -146,6 +146,18 @@ def test_a_saved_plan_is_applied_exactly_or_refused(machine: Machine) -> None:
     assert "something changed" in stale.stderr
 
 
+def test_a_plan_saved_before_the_first_apply_and_made_elsewhere_can_be_applied(machine: Machine) -> None:
+    machine.automation("a", "*/5 * * * *", ["/bin/echo", "--password=hunter2"])
+    assert machine.run("snapshot", "desired", "--out", "host.json").returncode == 0
+    elsewhere = {**machine.environment(), "RECONCILER_STATE_DIR": str(machine.folder / "none"), "PATH": "/nowhere"}
+    arguments = machine.argv("plan", "desired", "--against", "host.json", "--out", "plan.json")
+    made = subprocess.run(arguments, cwd=machine.folder, env=elsewhere, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    done = machine.run("apply", "plan.json", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert b"--password=hunter2" in (machine.table() or b"")
+
+
 def test_the_plan_from_elsewhere_is_the_plan_on_the_host(machine: Machine) -> None:
     machine.install(HOSTILE)
     machine.automation("a", "*/5 * * * *", ["true", "--password=hunter2"])

@@ -137,6 +137,8 @@ class Reader:
         if change.action is Action.RELEASE and change.document_after is None:
             return tuple((" ", line) for line in before)
         after = self._lines(change.document_after)
+        if before == after:  # the same text in another place
+            return tuple((" ", line) for line in before)
         if len(before) > 1 and len(after) > 1:
             return _unified(before, after)
         return (*(("-", line) for line in before), *(("+", line) for line in after))

@@ -23,15 +23,10 @@ from reconciler.providers.crontab.line import Sort, job, show, sort_of, unescape
 from reconciler.providers.crontab.table import Table
 from reconciler.providers.crontab.users import own_name, refuse_others, table_user
 
-_SECRET = re.compile(
-    r"(?:^|_)(?:TOKEN|SECRETS?|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:_|$)",
-    re.IGNORECASE,
-)
 _MAIL = frozenset({"MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"})
 _OWN = frozenset({"LOGNAME", "USER"})  # cron sets these itself, whatever the table says
 _TIMING = frozenset({"CRON_TZ", "RANDOM_DELAY", "CRON_WITHIN", "START_HOURS_RANGE"})
 _INTERPRETERS = re.compile(r"(?:python[\d.]*|perl|ruby|node|php|bash|sh|zsh|dash|nice|ionice|timeout|flock|sudo)")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class _Cannot(Exception):
@@ -82,7 +77,7 @@ def _draft(table: Table, position: int, user: str) -> _Draft:
     environment, notes = _inherited(table.environment(position))
     spec: dict[str, Json] = {"schedule": _schedule(schedule)}
     script = take_apart(command)
-    if not script.safe or not script.command or script.command.startswith("eval "):
+    if not script.safe or not script.command or script.command.startswith("eval ") or _relative(script.directory):
         script = Script(command)
     spec["command"] = script.command
     directory = script.directory or environment.get("HOME")
@@ -91,11 +86,14 @@ def _draft(table: Table, position: int, user: str) -> _Draft:
     environment |= script.environment
     if environment:
         spec["environment"] = dict(sorted(environment.items()))
-    _refuse_secrets(environment)
     if user:
         spec["user"] = user
-    _try(spec)
+    _fitting(spec)
     return _Draft(spec, notes, _name(script.command, table.number(position)))
+
+
+def _relative(directory: str | None) -> bool:
+    return directory is not None and directory != "~" and not directory.startswith(("/", "~/"))
 
 
 def _job(raw: bytes) -> tuple[str, str]:
@@ -137,11 +135,10 @@ def _python_crontab_agrees(schedule: str) -> bool:
 
 def _schedule(text: str) -> Json:
     try:
-        normalised = normalise(text)
+        return normalise(text)
     except ScheduleError as error:
         hint = f" ({error.hint})" if error.hint else ""
         raise _Cannot(f"its schedule cannot be carried over: {error}{hint}") from error
-    return normalised
 
 
 def _inherited(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -160,8 +157,6 @@ def _inherited(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str,
             )
         elif name in _OWN:
             notes.append(f"{name}={value} stands above it; cron ignores that")
-        elif not _VARIABLE.fullmatch(name):
-            raise _Cannot(f"the variable {name!r} above it has a name that no shell can export")
         else:
             environment[name] = value
     if environment:
@@ -169,17 +164,25 @@ def _inherited(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str,
     return environment, tuple(notes)
 
 
-def _refuse_secrets(environment: Mapping[str, str]) -> None:
-    names = [name for name in sorted(environment) if _SECRET.search(name)]
-    if names:
-        raise _Cannot(f"{', '.join(names)} looks like a secret, which a manifest must not hold")
+def _loadable(spec: Mapping[str, Json]) -> dict[str, Json]:
+    """What loading such a manifest would make of its spec: the kind itself says what may stand in one."""
+    from pydantic import ValidationError
 
+    from reconciler.kinds.automation import Automation
 
-def _try(spec: Mapping[str, Json]) -> None:
-    """The longest name decides: what does not fit with it might not fit once it is renamed."""
-    normalised = {"environment": {}, "workingDirectory": None, **spec}
     try:
-        canonical(Resource(ResourceId("Automation", "x" * 30), normalised, Source("", 0)))
+        loaded: dict[str, Json] = Automation.model_validate(spec).model_dump(by_alias=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        raise _Cannot(f"a manifest would refuse it: {place} {first['msg'].removeprefix('Value error, ')}") from None
+    return loaded
+
+
+def _fitting(spec: Mapping[str, Json]) -> None:
+    """Tried with a long name, so that it still fits once a person renames it."""
+    try:
+        canonical(Resource(ResourceId("Automation", "x" * 30), _loadable(spec), Source("", 0)))
     except UnsupportedSpec as error:
         raise _Cannot(error.message) from error
 

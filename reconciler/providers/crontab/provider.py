@@ -11,7 +11,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Change
 from reconciler.model.data import Json
-from reconciler.model.errors import Conflict, HostError, ReconcileError
+from reconciler.model.errors import Conflict, HostError, ObserveError, ReconcileError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
 from reconciler.provider import Finding, Imported, Support, Supported, Unsupported, Wanted
@@ -46,7 +46,10 @@ class Crontab:
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         from reconciler.providers.crontab.look import observe
 
-        return observe(host, wanted)
+        try:
+            return observe(host, wanted)
+        except HostError as error:
+            raise ObserveError(f"cannot look at the crontabs: {error.message}", hint=error.hint) from error
 
     def batch(self, change: Change) -> str | None:
         return f"crontab:{users_of(change)[-1]}"

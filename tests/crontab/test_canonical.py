@@ -1,0 +1,97 @@
+"""From spec to state: what the line is, and every spec that no line can carry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from reconciler.model.address import ResourceId
+from reconciler.model.errors import UnsupportedSpec
+from reconciler.providers.crontab.canonical import canonical
+from reconciler.providers.crontab.line import COMMAND_LIMIT, parse, render
+
+Make = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("spec", "attributes"),
+    [
+        ({"command": "a | b"}, {"command": "a | b"}),
+        ({"command": "exec a b"}, {"command": ["a", "b"]}),
+        ({"command": "a", "user": "bob"}, {"command": "a", "user": "bob"}),
+        ({"command": "a", "user": None}, {"command": "a"}),
+        ({"command": "a", "schedule": {"at": "boot"}}, {"command": "a", "schedule": "@reboot"}),
+        ({"command": "a", "schedule": {"every": 3600}}, {"command": "a", "schedule": "0 * * * *"}),
+        ({"command": "a", "environment": {}}, {"command": "a"}),
+        ({"command": "a", "workingDirectory": "~/x"}, {"command": "a", "directory": "~/x"}),
+    ],
+)
+def test_a_spec_becomes_this_state(make: Make, spec: dict[str, Any], attributes: dict[str, Any]) -> None:
+    expected = {"user": "", "schedule": "0 6 * * *", **attributes}
+    assert canonical(make("x", **spec)).attributes == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "says"),
+    [
+        ({"command": "a\nb"}, "command", "a newline"),
+        ({"command": "a\n"}, "command", "a newline"),
+        ({"command": ["a", "b\r"]}, "command", "a carriage return"),
+        ({"command": ["a\0"]}, "command", "a NUL"),
+        ({"command": "a\b"}, "command", "a backspace"),
+        ({"command": "a\ud800"}, "command", "surrogate"),
+        ({"command": "  "}, "command", "empty"),
+        ({"command": []}, "command", "no program"),
+        ({"command": [""]}, "command", "no program"),
+        ({"command": ["-x"]}, "command", "starts with a dash"),
+        ({"workingDirectory": "-"}, "workingDirectory", "not a folder"),
+        ({"workingDirectory": ""}, "workingDirectory", "not a folder"),
+        ({"workingDirectory": "/a\nb"}, "workingDirectory", "a newline"),
+        ({"environment": {"A B": "c"}}, "environment", "'A B'"),
+        ({"environment": {"A": "b\n"}}, "environment", "a newline"),
+        ({"schedule": {"every": 420}}, "schedule", "every 7m"),
+        ({"schedule": {"at": "login"}}, "schedule", "login"),
+    ],
+)
+def test_a_spec_that_no_line_can_carry_is_refused(make: Make, spec: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(UnsupportedSpec) as caught:
+        canonical(make("x", **spec))
+    assert caught.value.field == field
+    assert says in caught.value.message
+
+
+def test_the_limit_of_debian_is_counted_in_bytes_after_the_schedule(make: Make) -> None:
+    head = len(": reconciler:Automation/x; ")
+    fits = "ä" * ((COMMAND_LIMIT - head) // 2) + "a" * ((COMMAND_LIMIT - head) % 2)
+    assert canonical(make("x", command=fits)).attributes["command"] == fits
+    with pytest.raises(UnsupportedSpec, match="999 bytes after the schedule") as caught:
+        canonical(make("x", command=fits + "a"))
+    assert "script" in (caught.value.hint or "")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(blacklist_characters="\n\r\0\b", blacklist_categories=["Cs"])).filter(str.strip))
+def test_the_state_is_what_the_line_parses_to(make: Make, command: str) -> None:
+    assume(len(command) < 200)
+    state = canonical(make("x", command=command)).attributes
+    line = render(ResourceId("Automation", "x"), state)
+    assert parse(line) == (ResourceId("Automation", "x"), {k: v for k, v in state.items() if k != "user"})
+
+
+def test_a_plan_that_changes_nothing_imports_nothing_heavy() -> None:
+    """Canonical and observe stand on the path of every command."""
+    program = (
+        "import sys\n"
+        "from reconciler.providers.crontab.provider import Crontab\n"
+        "import reconciler.providers.crontab.look, reconciler.providers.crontab.review\n"
+        "heavy = {'crontab', 'cronsim', 'subprocess', 'pydantic', 'shlex', 'logging', 'psutil'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
