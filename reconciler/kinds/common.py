@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
 
 from reconciler.kinds.fields import Duration, Invalid, Model, one_of, text
 from reconciler.kinds.probes import ProbeSpec
 from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, parse_address
+from reconciler.model.data import Json
 
 _STATE_PATH = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9_-]+)*")
 
@@ -75,6 +77,16 @@ class CommonSpec(Model):
         default_factory=list, description="Fields that another party may change, such as schedule."
     )
     suspend: bool = Field(False, description="Leave the resource exactly as it is: not changed, not removed.")
+
+    @classmethod
+    def spec_data(cls, spec: Mapping[str, Json]) -> dict[str, Json]:
+        """A spec as loading would make it. Raises ValueError with the first thing wrong, in words for people."""
+        try:
+            return cls.model_validate(spec).model_dump(by_alias=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+            raise ValueError(f"{place} {first['msg'].removeprefix('Value error, ')}") from None
 
 
 CommonSpec.COMMON = set(CommonSpec.model_fields)

@@ -166,17 +166,12 @@ def _inherited(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str,
 
 def _loadable(spec: Mapping[str, Json]) -> dict[str, Json]:
     """What loading such a manifest would make of its spec: the kind itself says what may stand in one."""
-    from pydantic import ValidationError
-
     from reconciler.kinds.automation import Automation
 
     try:
-        loaded: dict[str, Json] = Automation.model_validate(spec).model_dump(by_alias=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        raise _Cannot(f"a manifest would refuse it: {place} {first['msg'].removeprefix('Value error, ')}") from None
-    return loaded
+        return Automation.spec_data(spec)
+    except ValueError as error:
+        raise _Cannot(f"a manifest would refuse it: {error}") from None
 
 
 def _fitting(spec: Mapping[str, Json]) -> None:
