@@ -6,7 +6,8 @@ Runs as the caller, on the crontab of the throw-away account, since some of thes
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -49,20 +50,20 @@ class Contest:
     peers: list[Peer] = field(default_factory=list)
     absent: list[tuple[str, str]] = field(default_factory=list)
     limit: float = 120.0  # seconds that one run may be expected to take
-    _last: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _known: dict[str, dict[int, float]] = field(default_factory=dict)  # seconds of an apply, by tool and size
 
     def run(self, place: Place, jobs: Sequence[Job], rounds: Rounds, say: Say) -> list[tuple[str, str]]:
         """Measure each tool; returns who was left out, and why."""
         refusals = list(self.absent)
         for peer in self.peers:
-            size, seconds = self._last.get(peer.name, (len(jobs), 0.0))
-            expected = seconds * len(jobs) / size
+            known = self._known.setdefault(peer.name, {})
+            expected = _expected(known, len(jobs))
             if expected > self.limit:
                 refusals.append((peer.name, f"left out: an apply would take about {expected:.0f} s"))
                 continue
             say(f"  {peer.name}")
             try:
-                self._last[peer.name] = len(jobs), self._one(peer, place, jobs, rounds)
+                known[len(jobs)] = self._one(peer, place, jobs, rounds)
             except Failed as error:
                 refusals.append((peer.name, f"left out: {error}".replace("\n", " ")[:200]))
         return refusals
@@ -95,6 +96,17 @@ class Contest:
             if spent * (number + 2) / (number + 1) > ENOUGH:
                 break
         return seconds
+
+
+def _expected(known: Mapping[int, float], size: int) -> float:
+    """Seconds, from the growth between the two sizes before; at least in proportion, as some grow faster."""
+    if not known:
+        return 0.0
+    *before, (last, seconds) = sorted(known.items())
+    power = 1.0
+    if before:
+        power = max(power, math.log(seconds / before[-1][1]) / math.log(last / before[-1][0]))
+    return float(seconds * (size / last) ** power)
 
 
 @contextlib.contextmanager

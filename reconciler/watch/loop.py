@@ -27,7 +27,8 @@ class Loop:
     explain: Callable[[ReconcileError], str]
     good: Desired | None = None
     busy: bool = False
-    _said: str = field(default="", init=False)
+    _tree_said: str = field(default="", init=False)  # the trouble with the tree that was said last
+    _pass_said: str = field(default="", init=False)  # the same of a pass
 
     def run(self, wakes: Iterable[Wake]) -> ExitCode:
         """Make passes until the wakes end. Answers how the last one ended."""
@@ -41,9 +42,10 @@ class Loop:
         before = self.good
         try:
             self.good = self.load()
+            self._tree_said = ""
         except ReconcileError as error:
             kept = "" if before is None else "\nThe last good revision stays in force."
-            self._say_once(self.explain(error) + kept)
+            self._tree_said = self._say_once(self.explain(error) + kept, self._tree_said)
             if not isinstance(error, LoadError) or before is None or wake is Wake.TREE:
                 return error.exit_code
         if self.good is None:
@@ -58,17 +60,15 @@ class Loop:
             code, text = self.run_pass(desired)
         except ReconcileError as error:
             self.busy = isinstance(error, LockBusy)
-            self._say_once(self.explain(error))
+            self._pass_said = self._say_once(self.explain(error), self._pass_said)
             return error.exit_code
         self.busy = False
+        self._pass_said = ""
         if text:
             self.say(text)
-            self._said = ""
-        elif code is ExitCode.DONE:
-            self._said = ""
         return code
 
-    def _say_once(self, text: str) -> None:
-        if text != self._said:
+    def _say_once(self, text: str, said: str) -> str:
+        if text != said:
             self.say(text)
-            self._said = text
+        return text
