@@ -18,7 +18,8 @@ class Loop:
     """Keeps the host as the last good revision says.
 
     A tree with problems is reported once and the last good revision stays in force: a half-saved file
-    never counts as a wish. The same message is not said twice in a row.
+    never counts as a wish. While a revision is refused (it failed before, or a guard says no), drift is
+    put back from the last one that became stable. The same trouble is not said twice in a row.
     """
 
     load: Callable[[], Desired]
@@ -26,6 +27,7 @@ class Loop:
     say: Callable[[str], None]
     explain: Callable[[ReconcileError], str]
     good: Desired | None = None
+    stable: Desired | None = None
     busy: bool = False
     _tree_said: str = field(default="", init=False)  # the trouble with the tree that was said last
     _pass_said: str = field(default="", init=False)  # the same of a pass
@@ -53,7 +55,10 @@ class Loop:
         same = before is not None and before.revision.digest == self.good.revision.digest
         if wake is Wake.TREE and same and not self.busy:
             return ExitCode.DONE
-        return self._pass(self.good)
+        code = self._pass(self.good)
+        if code is ExitCode.REFUSED and self.stable is not None and self.stable is not self.good:
+            self._pass(self.stable)
+        return code
 
     def _pass(self, desired: Desired) -> ExitCode:
         try:
@@ -63,7 +68,10 @@ class Loop:
             self._pass_said = self._say_once(self.explain(error), self._pass_said)
             return error.exit_code
         self.busy = False
-        self._pass_said = ""
+        if desired is self.good:
+            self._pass_said = ""
+        if code is ExitCode.DONE:
+            self.stable = desired
         if text:
             self.say(text)
         return code

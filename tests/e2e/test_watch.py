@@ -100,9 +100,14 @@ def test_a_failed_revision_is_tried_once(machine: Machine, watching: Watching) -
         "a", "*/9 * * * *", ["/bin/true"], verify={"within": "100ms", "probes": [{"exec": ["/bin/false"]}]}
     )
     wait_until(lambda: "rolled back" in watching.said(), 15, "the bad revision is rolled back")
-    time.sleep(3)
+    assert good is not None
+    machine.install(good.replace(b"*/5", b"*/7"))
+    wait_until(lambda: machine.table() == good, 15, "drift is put back from the last stable revision")
+    time.sleep(2)
     assert machine.table() == good
     assert watching.said().count("rolled back") == 1
+    machine.automation("a", "*/8 * * * *", ["/bin/true"])
+    wait_until(lambda: b"*/8" in (machine.table() or b""), 10, "a changed revision is tried")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
