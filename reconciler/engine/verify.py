@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from reconciler.host.protocol import Clock, Host
 from reconciler.model.address import ResourceId
 from reconciler.model.plan import VerifyStep
+from reconciler.model.resource import VerifyPolicy
 from reconciler.model.state import Observed, Ownership, State
 from reconciler.provider import HasHealth, Provider, Wanted
 
@@ -76,9 +77,6 @@ def _healthy(host: Host, steps: Sequence[VerifyStep], clock: Clock) -> dict[Reso
     """Probe until every resource has been healthy for long enough, or its time is over."""
     from reconciler.health import gate
 
-    failed: dict[ResourceId, str] = {}
-    for within, stable_for in sorted({(step.within, step.stable_for) for step in steps}):
-        group = {s.id: s.probes for s in steps if (s.within, s.stable_for) == (within, stable_for)}
-        results = gate.wait(group, host, clock, within=within, stable_for=stable_for, interval=PROBE_INTERVAL)
-        failed |= {id_: why for id_, why in results.items() if why is not None}
-    return failed
+    policies = {step.id: VerifyPolicy(step.within, step.stable_for, step.probes) for step in steps}
+    results = gate.wait(policies, host, clock, interval=PROBE_INTERVAL)
+    return {id_: why for id_, why in results.items() if why is not None}

@@ -13,7 +13,7 @@ from typing import Generic, TypeAlias, TypeVar
 from reconciler.health.check import check, limit
 from reconciler.host.protocol import Clock, Host
 from reconciler.model.duration import format_duration
-from reconciler.model.resource import Probe
+from reconciler.model.resource import VerifyPolicy
 
 K = TypeVar("K")
 
@@ -36,7 +36,8 @@ class _Watched(Generic[K]):
     """One key that is waited for, with its last look and the beginning of its health."""
 
     key: K
-    probes: Sequence[Probe]
+    policy: VerifyPolicy
+    deadline: float  # when it must have become healthy
     look: _Look = _Look(None, 0.0, 0.0)
     healthy_since: float | None = None
     ever_healthy: bool = False
@@ -49,78 +50,74 @@ class _Watched(Generic[K]):
             self.healthy_since = look.began
             self.ever_healthy = True
 
+    @property
+    def last_call(self) -> float:
+        """When even the slowest probe must have answered for the last time."""
+        slowest = max((limit(probe) for probe in self.policy.probes), default=0.0)
+        return self.deadline + self.policy.stable_for + slowest
 
-_Asker: TypeAlias = Callable[[Sequence[Probe]], _Look]
+    @property
+    def due(self) -> float:
+        """When the next look could settle it."""
+        return self.deadline if self.healthy_since is None else self.healthy_since + self.policy.stable_for
+
+    @property
+    def settled(self) -> bool:
+        if self.healthy_since is None:
+            return self.look.ended >= self.deadline - _ROUNDING
+        return self.look.began - self.healthy_since >= self.policy.stable_for - _ROUNDING
+
+    @property
+    def verdict(self) -> str | None:
+        failure = self.look.failure
+        if failure is None or not self.ever_healthy:
+            return failure
+        return f"{failure} (it was healthy before, but did not stay so for {format_duration(self.policy.stable_for)})"
 
 
-def wait(
-    checks: Mapping[K, Sequence[Probe]],
-    host: Host,
-    clock: Clock,
-    *,
-    within: float,
-    stable_for: float,
-    interval: float,
-) -> dict[K, str | None]:
+_Asker: TypeAlias = Callable[[_Watched[K]], _Look]
+
+
+def wait(policies: Mapping[K, VerifyPolicy], host: Host, clock: Clock, *, interval: float) -> dict[K, str | None]:
     """By key: None once every probe passed within `within` seconds and kept passing for `stable_for`, else why not.
 
-    Every key is looked at at least once, and once more when its time is over.
-    Ends within `within + stable_for` seconds and the limit of the slowest probe.
+    The time of every key runs from now. Each is looked at at least once, and once more when its time is over.
+    Ends within the longest `within + stable_for` seconds and the limit of the slowest probe.
     """
-    deadline = clock.monotonic() + within
-    slowest = max((limit(probe) for probes in checks.values() for probe in probes), default=0.0)
-    last_call = deadline + stable_for + slowest
-    waiting = [_Watched(key, probes) for key, probes in checks.items()]
+    start = clock.monotonic()
+    waiting = [_Watched(key, policy, start + policy.within) for key, policy in policies.items()]
     results: dict[K, str | None] = {}
-    many = sum(bool(probes) for probes in checks.values()) > 1
-    with _round(lambda probes: _look(probes, host, clock, last_call), parallel=many) as look_at_all:
+    many = sum(bool(policy.probes) for policy in policies.values()) > 1
+    with _round(lambda watched: _look(watched, host, clock), parallel=many) as look_at_all:
         while waiting:
-            for watched, look in zip(waiting, look_at_all([w.probes for w in waiting]), strict=True):
+            for watched, look in zip(waiting, look_at_all(waiting), strict=True):
                 watched.record(look)
-                if _settled(watched, deadline, stable_for):
-                    results[watched.key] = _verdict(watched, stable_for)
+                if watched.settled:
+                    results[watched.key] = watched.verdict
             waiting = [watched for watched in waiting if watched.key not in results]
             if waiting:
-                due = min(_due(watched, deadline, stable_for) for watched in waiting) - clock.monotonic()
+                due = min(watched.due for watched in waiting) - clock.monotonic()
                 clock.sleep(max(0.0, min(due, max(interval, _SHORTEST_PAUSE))))
-    return {key: results[key] for key in checks}
+    return {key: results[key] for key in policies}
 
 
-def _look(probes: Sequence[Probe], host: Host, clock: Clock, last_call: float) -> _Look:
+def _look(watched: _Watched[K], host: Host, clock: Clock) -> _Look:
     """Ask the probes in order, up to the first that fails."""
     began = clock.monotonic()
     failure = None
-    for probe in probes:
-        left = last_call - clock.monotonic()
+    for probe in watched.policy.probes:
+        left = watched.last_call - clock.monotonic()
         failure = check(probe, host, timeout=left) if left > 0 else "it could not be asked before the time was over"
         if failure is not None:
             break
     return _Look(failure, began, clock.monotonic())
 
 
-def _settled(watched: _Watched[K], deadline: float, stable_for: float) -> bool:
-    if watched.healthy_since is None:
-        return watched.look.ended >= deadline - _ROUNDING
-    return watched.look.began - watched.healthy_since >= stable_for - _ROUNDING
-
-
-def _due(watched: _Watched[K], deadline: float, stable_for: float) -> float:
-    """When the next look at this key could settle it."""
-    return deadline if watched.healthy_since is None else watched.healthy_since + stable_for
-
-
-def _verdict(watched: _Watched[K], stable_for: float) -> str | None:
-    failure = watched.look.failure
-    if failure is None or not watched.ever_healthy:
-        return failure
-    return f"{failure} (it was healthy before, but did not stay so for {format_duration(stable_for)})"
-
-
 @contextmanager
-def _round(ask: _Asker, *, parallel: bool) -> Iterator[Callable[[Sequence[Sequence[Probe]]], list[_Look]]]:
+def _round(ask: _Asker[K], *, parallel: bool) -> Iterator[Callable[[Sequence[_Watched[K]]], list[_Look]]]:
     """How one round asks: one after the other, or a few at a time."""
     if not parallel:
-        yield lambda everything: [ask(probes) for probes in everything]
+        yield lambda everything: [ask(watched) for watched in everything]
         return
     from concurrent.futures import ThreadPoolExecutor
 

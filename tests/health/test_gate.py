@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,9 @@ from reconciler.health import gate
 from reconciler.host.fake import FakeHost
 from reconciler.host.local import LocalHost
 from reconciler.host.protocol import Completed
-from reconciler.model.resource import Probe
+from reconciler.model.resource import Probe, VerifyPolicy
+
+K = TypeVar("K")
 
 
 def probe(name: str, timeout: float = 10) -> Probe:
@@ -43,7 +46,8 @@ class World:
         checks = {name: [probe(name)] for name in names}
         checks |= {key: [probe(name) for name in members] for key, members in groups.items()}
         clock = self.host.clock
-        return gate.wait(checks, self.host, clock, within=within, stable_for=stable_for, interval=interval)
+        policies = {key: VerifyPolicy(within, stable_for, tuple(probes)) for key, probes in checks.items()}
+        return gate.wait(policies, self.host, clock, interval=interval)
 
     @property
     def elapsed(self) -> float:
@@ -190,9 +194,26 @@ def test_different_keys_are_asked_at_the_same_time_in_bounds() -> None:
 
     host = Counting()
     checks = {number: [Probe("tcp", {"address": "x", "port": 1})] for number in range(20)}
-    results = gate.wait(checks, host, host.clock, within=5, stable_for=0, interval=0.1)
+    results = gate.wait(within(5, checks), host, host.clock, interval=0.1)
     assert set(results.values()) == {None}
     assert 2 <= most <= gate.WORKERS
+
+
+def within(seconds: float, checks: Mapping[K, Sequence[Probe]]) -> dict[K, VerifyPolicy]:
+    return {key: VerifyPolicy(seconds, 0, tuple(probes)) for key, probes in checks.items()}
+
+
+def test_each_key_has_a_time_of_its_own() -> None:
+    world = World(quick=lambda now: now >= 1, late=lambda now: now >= 8, never=lambda _: False)
+    policies = {
+        "quick": VerifyPolicy(2, 3, (probe("quick"),)),
+        "late": VerifyPolicy(9, 0, (probe("late"),)),
+        "never": VerifyPolicy(4, 0, (probe("never"),)),
+    }
+    results = gate.wait(policies, world.host, world.host.clock, interval=1)
+    assert (results["quick"], results["late"]) == (None, None)
+    assert results["never"] is not None
+    assert 8 <= world.elapsed <= 9  # side by side, not one after the other
 
 
 def test_one_key_starts_no_threads() -> None:
@@ -204,7 +225,7 @@ def test_one_key_starts_no_threads() -> None:
 
     host = Watching()
     checks = {"one": [Probe("tcp", {"address": "x", "port": 1})] * 3, "none": []}
-    gate.wait(checks, host, host.clock, within=5, stable_for=0, interval=0.1)
+    gate.wait(within(5, checks), host, host.clock, interval=0.1)
     assert seen == {threading.main_thread().name}
 
 
@@ -212,7 +233,7 @@ def test_hanging_probes_of_many_keys_end_in_time() -> None:
     host = LocalHost()
     checks = {number: [Probe("exec", {"command": ["sleep", "30"], "timeout": 0.5})] for number in range(20)}
     start = time.monotonic()
-    results = gate.wait(checks, host, host.clock, within=0.3, stable_for=0, interval=0.1)
+    results = gate.wait(within(0.3, checks), host, host.clock, interval=0.1)
     # One probe's limit, and the time that killing takes.
     assert time.monotonic() - start < 0.3 + 0.5 + 1.5
     assert all(results.values())
@@ -228,4 +249,4 @@ def test_an_error_that_is_no_answer_is_not_swallowed() -> None:
     for keys in (1, 2):
         checks = {number: [Probe("tcp", {"address": "x", "port": 1})] for number in range(keys)}
         with pytest.raises(ZeroDivisionError):
-            gate.wait(checks, host, host.clock, within=5, stable_for=0, interval=0.1)
+            gate.wait(within(5, checks), host, host.clock, interval=0.1)
