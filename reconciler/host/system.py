@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.model.errors import HostError
+from reconciler.model.lazy import pattern
 from reconciler.model.state import HostFacts
 
 ZONE_FOLDERS = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/var/db/timezone/zoneinfo")
-_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+_ZONE_NAME = pattern(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 _COMM_LENGTH = 15  # Linux cuts command names to this
 
 

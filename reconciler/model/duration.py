@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from reconciler.model.lazy import pattern
 
-_DURATION = re.compile(
+_DURATION = pattern(
     r"(?:(?P<d>[0-9]{1,9})d)?(?:(?P<h>[0-9]{1,9})h)?(?:(?P<m>[0-9]{1,9})m(?!s))?"
     r"(?:(?P<s>[0-9]{1,9})s)?(?:(?P<ms>[0-9]{1,9})ms)?"
 )

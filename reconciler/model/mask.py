@@ -13,11 +13,12 @@ from hashlib import blake2b
 from itertools import pairwise
 
 from reconciler.model.data import Json, canonical_text
+from reconciler.model.lazy import pattern
 
 _STAND_IN = "\u2039masked [0-9a-f]{8}\u203a"
-_MASKED = re.compile(f"({_STAND_IN})")
+_MASKED = pattern(f"({_STAND_IN})")
 _SAFE = "[A-Za-z0-9_@+=:,./-]*"
-_NEEDLESS = re.compile(f"'({_SAFE}(?:{_STAND_IN}{_SAFE})+)'")  # quotes that only the mask's own space needs
+_NEEDLESS = pattern(f"'({_SAFE}(?:{_STAND_IN}{_SAFE})+)'")  # quotes that only the mask's own space needs
 _WORD = r"""(?:"[^"]*"|'[^']*'|\\.|[^\s'"\\;&|()<>\u2039])+"""
 _NAME = r"[A-Za-z_][\w.-]*"
 
@@ -35,30 +36,30 @@ class _Form:
 _FORMS = (
     *(  # 'NAME=value', quoted as a whole: the value ends with the quote, or goes on in another one
         _Form(
-            re.compile(rf"{quote}(?P<name>-{{0,2}}{_NAME})="),
-            re.compile(rf"[^{quote}\u2039]+{quote}(?:{_WORD})?", re.DOTALL),
+            pattern(rf"{quote}(?P<name>-{{0,2}}{_NAME})="),
+            pattern(rf"[^{quote}\u2039]+{quote}(?:{_WORD})?", re.DOTALL),
             quote=quote,
         )
         for quote in "'\""
     ),
     # "name": "value"
-    _Form(re.compile(rf'(?P<name>"{_NAME}")\s*:\s*"'), re.compile(r'(?:[^"\\]|\\.)+(?=")', re.DOTALL)),
+    _Form(pattern(rf'(?P<name>"{_NAME}")\s*:\s*"'), pattern(r'(?:[^"\\]|\\.)+(?=")', re.DOTALL)),
     # NAME=value, --name=value, --name value
-    _Form(re.compile(rf"(?<![\w.-])(?P<name>-{{0,2}}{_NAME})="), re.compile(_WORD, re.DOTALL)),
-    _Form(re.compile(rf"(?<![\w.-])(?P<name>--{_NAME})\s+"), re.compile(rf"(?!-){_WORD}", re.DOTALL)),
+    _Form(pattern(rf"(?<![\w.-])(?P<name>-{{0,2}}{_NAME})="), pattern(_WORD, re.DOTALL)),
+    _Form(pattern(rf"(?<![\w.-])(?P<name>--{_NAME})\s+"), pattern(rf"(?!-){_WORD}", re.DOTALL)),
     # Authorization: Bearer value, X-Api-Key: value
     _Form(
-        re.compile(r"authorization\s*[:=]\s*(?:(?:bearer|basic|token|digest)\s+)?", re.IGNORECASE),
-        re.compile(r"""(?!(?:bearer|basic|token|digest)\b)[^\s'"\u2039]+""", re.IGNORECASE),
+        pattern(r"authorization\s*[:=]\s*(?:(?:bearer|basic|token|digest)\s+)?", re.IGNORECASE),
+        pattern(r"""(?!(?:bearer|basic|token|digest)\b)[^\s'"\u2039]+""", re.IGNORECASE),
         names=False,
     ),
-    _Form(re.compile(r"(?<![\w.-])(?P<name>X-[\w-]+):\s*", re.IGNORECASE), re.compile(r"""[^\s'"\u2039]+""")),
+    _Form(pattern(r"(?<![\w.-])(?P<name>X-[\w-]+):\s*", re.IGNORECASE), pattern(r"""[^\s'"\u2039]+""")),
     # scheme://user:password@host
-    _Form(re.compile(r"""://[^\s/:@'"]*:"""), re.compile(r"""[^\s/'"\u2039]+(?=@)"""), names=False),
+    _Form(pattern(r"""://[^\s/:@'"]*:"""), pattern(r"""[^\s/'"\u2039]+(?=@)"""), names=False),
     # values whose shape gives them away: GitHub, Slack, AWS, JSON web tokens, Telegram bots
     _Form(
-        re.compile(r"(?:(?<![\w-])|(?<=bot))(?=gh[pousr]_|github_pat_|xox[abeprs]-|AKIA|eyJ|\d{8,10}:)"),
-        re.compile(
+        pattern(r"(?:(?<![\w-])|(?<=bot))(?=gh[pousr]_|github_pat_|xox[abeprs]-|AKIA|eyJ|\d{8,10}:)"),
+        pattern(
             r"(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
             r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}|\d{8,10}:[\w-]{35})(?![A-Za-z0-9_])"
         ),
@@ -69,9 +70,9 @@ _SUSPECT = (
     *("pass", "secret", "token", "key", "pwd", "authorization", "://"),
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "_pat_", "xox", "akia", "eyj"),
 )
-_BOT = re.compile(r"\d:[\w-]{35}")
+_BOT = pattern(r"\d:[\w-]{35}")
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORDS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
     {"password", "passwd", "passphrase", "passcode", "secret", "token", "pass", "pwd", "apikey"}
 )
@@ -171,7 +172,7 @@ def secret_name(name: str) -> bool:
     return any(owner in _KEY_OWNERS and key == "key" for owner, key in pairwise(words))
 
 
-_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)"|\\(.)""", re.DOTALL)
+_QUOTED = pattern(r"""'([^']*)'|"([^"]*)"|\\(.)""", re.DOTALL)
 
 
 def _unquoted(value: str) -> str:

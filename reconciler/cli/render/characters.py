@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from reconciler.model.lazy import pattern
+
 # Control characters, invisible format characters, direction overrides, line separators and lone surrogates:
 # whatever could move a cursor, hide text, reorder it, or fail to encode. An explicit list, not the Unicode
 # tables of the running Python, so that two machines print the same bytes.
-HIDDEN = re.compile(
+HIDDEN = pattern(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
@@ -66,7 +68,7 @@ def wrap(text: str, width: int) -> list[str]:
     return [*lines, line]
 
 
-_COMMAND = re.compile("`[^`]{1,60}`|[^ ]")
+_COMMAND = pattern("`[^`]{1,60}`|[^ ]")
 
 
 def _words(text: str) -> list[str]:

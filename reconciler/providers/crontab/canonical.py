@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
 from reconciler.model.data import Json
 from reconciler.model.errors import UnsupportedSpec
+from reconciler.model.lazy import pattern
 from reconciler.model.resource import Resource
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.model.state import State
 from reconciler.providers.crontab.line import COMMAND_LIMIT, parse, render
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 # Cron ends a command at a newline or NUL; `crontab -l` cannot show a carriage return or a backspace truthfully.
-_FORBIDDEN = re.compile("[\n\r\0\b\ud800-\udfff]")
+_FORBIDDEN = pattern("[\n\r\0\b\ud800-\udfff]")
 _NAMES = {
     "\n": "a newline",
     "\r": "a carriage return",

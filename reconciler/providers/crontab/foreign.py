@@ -11,21 +11,22 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from reconciler.model.data import Json, digest
+from reconciler.model.lazy import pattern
 from reconciler.model.state import State
 from reconciler.providers.crontab.line import Sort, job, sort_of, unescape
 from reconciler.providers.crontab.table import Table
 
 _LONG = 4096  # a command over this is compared as it stands: no real one is that long, and this bounds the work
 _LITERAL = r"(?:[A-Za-z0-9_@%+=:,./~-]++|'[^']*'|\"[^\"$`\\]*\"|\\')++"  # possessive: linear on any line
-_CD = re.compile(rf"cd\s+({_LITERAL}|\"?\$\{{?HOME\}}?[A-Za-z0-9_./-]*\"?)\s*(&&|;|\|\|\s*exit(?:\s+\d+)?\s*;)\s*")
+_CD = pattern(rf"cd\s+({_LITERAL}|\"?\$\{{?HOME\}}?[A-Za-z0-9_./-]*\"?)\s*(&&|;|\|\|\s*exit(?:\s+\d+)?\s*;)\s*")
 _ASSIGNMENTS = rf"(?:[A-Za-z_]\w*=(?:{_LITERAL})?\s+)+"
-_EXPORT = re.compile(rf"export\s+((?:[A-Za-z_]\w*=(?:{_LITERAL})?\s*)+)(?:&&|;)\s*", re.ASCII)
-_PREFIX = re.compile(rf"(?:/usr/bin/|/bin/)?(?:env\s+)?({_ASSIGNMENTS})(?=[^\s=])", re.ASCII)
-_ASSIGNMENT = re.compile(rf"([A-Za-z_]\w*)=((?:{_LITERAL})?)", re.ASCII)
-_REDIRECTED = re.compile(r"(?:\s*(?:\s\d|&)?(?:>>?|<)\s*(?:&\d|&-|[^\s;&|<>]+))+\s*$")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"$`\\]*\"|\\.", re.DOTALL)
-_SYNTAX = re.compile(r"[|&;<>()$`*?\[\]#~!{}\n]")
-_HOME = re.compile(r"^\$(?:HOME\b|\{HOME\})")
+_EXPORT = pattern(rf"export\s+((?:[A-Za-z_]\w*=(?:{_LITERAL})?\s*)+)(?:&&|;)\s*", re.ASCII)
+_PREFIX = pattern(rf"(?:/usr/bin/|/bin/)?(?:env\s+)?({_ASSIGNMENTS})(?=[^\s=])", re.ASCII)
+_ASSIGNMENT = pattern(rf"([A-Za-z_]\w*)=((?:{_LITERAL})?)", re.ASCII)
+_REDIRECTED = pattern(r"(?:\s*(?:\s\d|&)?(?:>>?|<)\s*(?:&\d|&-|[^\s;&|<>]+))+\s*$")
+_QUOTED = pattern(r"'[^']*'|\"[^\"$`\\]*\"|\\.", re.DOTALL)
+_SYNTAX = pattern(r"[|&;<>()$`*?\[\]#~!{}\n]")
+_HOME = pattern(r"^\$(?:HOME\b|\{HOME\})")
 
 
 @dataclass(frozen=True, slots=True)

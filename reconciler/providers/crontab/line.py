@@ -14,31 +14,30 @@ from typing import cast
 
 from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, ResourceId
 from reconciler.model.data import Json
+from reconciler.model.lazy import pattern
 
 MARK = b": reconciler:"
 COMMAND_LIMIT = 998  # bytes after the schedule; Debian's cron refuses the whole table over it
 
 _SAFE = r"[A-Za-z0-9_@%+=:,./-]"
-_BARE = re.compile(f"{_SAFE}+")
+_BARE = pattern(f"{_SAFE}+")
 _WORD = rf"(?:{_SAFE}++|'[^']*'|\\')++"  # possessive: a long line must not be tried in every way
-_PIECE = re.compile(rf"'([^']*)'|\\(')|({_SAFE}+)")
-_FIRST_WORD = re.compile(_WORD)
-_DIRECTORY = re.compile(rf"cd (~(?:/(?:{_WORD})?)?|{_WORD}) \|\| exit; ")
-_EXPORT = re.compile(rf"export ([A-Za-z_]\w*={_WORD}(?: [A-Za-z_]\w*={_WORD})*); ", re.ASCII)
-_OURS = re.compile(
-    rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({KIND_PATTERN})/({NAME_PATTERN}); ([^\r\b\0]+)"
-)
+_PIECE = pattern(rf"'([^']*)'|\\(')|({_SAFE}+)")
+_FIRST_WORD = pattern(_WORD)
+_DIRECTORY = pattern(rf"cd (~(?:/(?:{_WORD})?)?|{_WORD}) \|\| exit; ")
+_EXPORT = pattern(rf"export ([A-Za-z_]\w*={_WORD}(?: [A-Za-z_]\w*={_WORD})*); ", re.ASCII)
+_OURS = pattern(rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({KIND_PATTERN})/({NAME_PATTERN}); ([^\r\b\0]+)")
 # Only what may stand in a schedule, so that a command that merely mentions the mark is never taken for ours.
-_BEFORE_MARK = re.compile(rb"[ \t]*(?:[0-9A-Za-z*,/~?@-][0-9A-Za-z*,/~?@#-]*[ \t]*)*+")
-_MARKED = re.compile(
+_BEFORE_MARK = pattern(rb"[ \t]*(?:[0-9A-Za-z*,/~?@-][0-9A-Za-z*,/~?@#-]*[ \t]*)*+")
+_MARKED = pattern(
     rb": reconciler:(%b)/(%b)(?:;[ \t]?|[ \t]|(?=[\r\n])|\Z)" % (KIND_PATTERN.encode(), NAME_PATTERN.encode())
 )
-_ENVIRONMENT = re.compile(rb"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s=]*))[ \t]*=[ \t]*(.*?)[ \t]*\r?\n?""", re.DOTALL)
-_JOB = re.compile(
+_ENVIRONMENT = pattern(rb"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s=]*))[ \t]*=[ \t]*(.*?)[ \t]*\r?\n?""", re.DOTALL)
+_JOB = pattern(
     rb"[ \t]*(@[^ \t\r\n]+|[-0-9*][^ \t\r\n]*(?:[ \t]+[0-9A-Za-z*,/~?#-]+){4})(?:[ \t]+([^\n]*))?\n?", re.DOTALL
 )
-_ESCAPED = re.compile(r"\\(.)|(%)", re.DOTALL)
-_UNSHOWABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_ESCAPED = pattern(r"\\(.)|(%)", re.DOTALL)
+_UNSHOWABLE = pattern("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class Sort(Enum):
