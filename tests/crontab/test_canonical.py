@@ -84,6 +84,29 @@ def test_the_state_is_what_the_line_parses_to(make: Make, command: str) -> None:
     assert parse(line) == (ResourceId("Automation", "x"), {k: v for k, v in state.items() if k != "user"})
 
 
+WORD = st.text(st.characters(blacklist_characters="\n\r\0\b", blacklist_categories=["Cs"]), max_size=12)
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(WORD, min_size=1, max_size=4),
+    st.none() | st.sampled_from(["~", "~/", "~/a b", "/tmp/%x", "/o'brien", "/a\\\\b"]),
+    st.dictionaries(st.sampled_from(["A", "LOG_LEVEL"]), WORD, max_size=2),
+)
+def test_the_state_of_an_argument_list_is_what_its_line_parses_to(
+    make: Make, argv: list[str], directory: str | None, environment: dict[str, str]
+) -> None:
+    resource = make("a", command=argv, workingDirectory=directory, environment=environment)
+    try:
+        state = canonical(resource)
+    except UnsupportedSpec:
+        assume(False)
+    wanted = {name: value for name, value in state.attributes.items() if name != "user"}
+    parsed = parse(render(resource.id, wanted))
+    assert parsed is not None
+    assert parsed[1] == wanted
+
+
 def test_a_plan_that_changes_nothing_imports_nothing_heavy() -> None:
     """Canonical and observe stand on the path of every command."""
     program = (

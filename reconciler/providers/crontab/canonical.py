@@ -38,6 +38,8 @@ def canonical(resource: Resource) -> State:
     if _FORBIDDEN.search(line):
         _blame(wanted)
     _refuse_long(line, cast(str, wanted["schedule"]))
+    if not isinstance(wanted["command"], str):  # an argument list reads back as it was; a script may not
+        return State({"user": spec.get("user") or "", **wanted})
     parsed = parse(line)
     if parsed is None:
         raise UnsupportedSpec(f"cannot write {resource.id} as a crontab line", field="command")
