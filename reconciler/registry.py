@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
+from reconciler.kinds.catalogue import BUILT_IN as kinds_built_in  # noqa: N811
 from reconciler.kinds.catalogue import KindCatalogue
 from reconciler.model.errors import ReconcileError
 from reconciler.provider import Provider
@@ -17,7 +18,7 @@ KINDS = "reconciler.kinds"
 PROVIDERS = "reconciler.providers"
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
-    KINDS: {"Automation": "reconciler.kinds.automation:Automation"},
+    KINDS: kinds_built_in,
     PROVIDERS: {"crontab": "reconciler.providers.crontab.provider:Crontab"},
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from reconciler.kinds.common import CommonSpec
-from reconciler.kinds.fields import Command, Environment, Invalid, Schedule, text
+from reconciler.kinds.fields import Command, Environment, Invalid, Schedule, one_of, text
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
@@ -32,6 +33,28 @@ Directory = Annotated[
     PlainValidator(_directory),
     WithJsonSchema({"type": "string", "pattern": "^(/|~/|~$)", "examples": ["~/atlas"]}),
 ]
+
+
+def _timezone(value: object) -> str:
+    found = text(value, what="the name of a time zone")
+    try:
+        ZoneInfo(found)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid(f"{found!r} is not a time zone", hint="write for example Europe/Berlin") from None
+    return found
+
+
+Timezone = Annotated[
+    str, PlainValidator(_timezone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})
+]
+Scheduler = Annotated[
+    str,
+    PlainValidator(one_of("auto", "crontab", "launchd", "systemd")),
+    WithJsonSchema({"enum": ["auto", "crontab", "launchd", "systemd"]}),
+]
+Need = Annotated[str, PlainValidator(one_of("keychain", "gui")), WithJsonSchema({"enum": ["keychain", "gui"]})]
+Scope = Annotated[str, PlainValidator(one_of("user", "system")), WithJsonSchema({"enum": ["user", "system"]})]
+Missed = Annotated[str, PlainValidator(one_of("skip", "latest")), WithJsonSchema({"enum": ["skip", "latest"]})]
 User = Annotated[str, PlainValidator(_user), WithJsonSchema({"type": "string", "pattern": f"^{_USER.pattern}$"})]
 
 
@@ -56,5 +79,21 @@ class Automation(CommonSpec):
         description="Variables for the command: names with text values. Not for secrets: they stand in clear.",
     )
     user: User | None = Field(
-        None, description="Whose crontab it stands in. Only root may set it; your own if not given."
+        None, description="Whom it runs as: whose crontab it stands in. Only root may set it; you if not given."
+    )
+    scheduler: Scheduler = Field(
+        "auto", description="Which backend holds it: crontab, launchd, systemd, or auto for the one that fits."
+    )
+    requires: list[Need] = Field(
+        default_factory=list, description="What it needs of the session it runs in: keychain or gui (launchd only)."
+    )
+    scope: Scope | None = Field(
+        None, description="user: the manager of your own session; system: that of the machine. root: system."
+    )
+    timezone: Timezone | None = Field(
+        None, description="The time zone of the schedule, where the scheduler has such a thing (systemd)."
+    )
+    missed: Missed | None = Field(
+        None,
+        description="What happens to a run that the machine slept through: skip, or latest (one run afterwards).",
     )

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from reconciler.kinds.common import CommonSpec
     from reconciler.kinds.envelope import Manifest
 
-BUILT_IN = {"Automation": "reconciler.kinds.automation:Automation"}
-LATER = frozenset({"Service", "Port", "Check", "Threshold", "Backup", "Alert", "Notifier"})
+BUILT_IN = {
+    "Automation": "reconciler.kinds.automation:Automation",
+    "Port": "reconciler.kinds.port:Port",
+    "Service": "reconciler.kinds.service:Service",
+}
+LATER = frozenset({"Check", "Threshold", "Backup", "Alert", "Notifier"})
 _SHAPING = ("kinds", "load", "model")  # folders whose code decides what a manifest is read as
 
 

@@ -78,6 +78,10 @@ class CommonSpec(Model):
     )
     suspend: bool = Field(False, description="Leave the resource exactly as it is: not changed, not removed.")
 
+    def health_probes(self) -> list[ProbeSpec]:
+        """Probes that the kind has besides those of `verify`."""
+        return []
+
     @classmethod
     def spec_data(cls, spec: Mapping[str, Json]) -> dict[str, Json]:
         """A spec as loading would make it. Raises ValueError with the first thing wrong, in words for people."""

@@ -17,7 +17,7 @@ from reconciler.model.errors import Problem
 from reconciler.model.resource import DriftPolicy, Probe, Protect, Resource, Source, VerifyPolicy
 
 if TYPE_CHECKING:
-    from reconciler.kinds.common import CommonSpec, VerifySpec
+    from reconciler.kinds.common import CommonSpec
     from reconciler.kinds.envelope import Manifest
 
 _API_VERSION = "reconciler/v1"
@@ -101,7 +101,7 @@ def _resource(manifest: Manifest[CommonSpec], line: int, file: str) -> Resource:
         description=metadata.description,
         labels=metadata.labels or None,
         depends_on=tuple(map(_address, spec.depends_on)),
-        verify=_PLAIN_VERIFY if spec.verify is None else _verify(spec.verify),
+        verify=_verify(spec),
         protect=None if spec.protect is None else Protect(spec.protect),
         drift=DriftPolicy(spec.drift),
         ignore=tuple(spec.ignore),
@@ -114,6 +114,11 @@ def _address(text: str) -> ResourceId:
     return ResourceId(kind, name)
 
 
-def _verify(spec: VerifySpec) -> VerifyPolicy:
-    probes = tuple(Probe(*each.plain()) for each in spec.probes)
-    return VerifyPolicy(spec.within, spec.stable_for, probes)
+def _verify(spec: CommonSpec) -> VerifyPolicy:
+    health = spec.health_probes()
+    if spec.verify is None and not health:
+        return _PLAIN_VERIFY
+    wanted = _PLAIN_VERIFY if spec.verify is None else spec.verify
+    asked = spec.verify.probes if spec.verify is not None else []
+    probes = tuple(Probe(*each.plain()) for each in (*asked, *health))
+    return VerifyPolicy(wanted.within, wanted.stable_for, probes)

@@ -33,6 +33,11 @@ def test_own_fields_are_plain_data_with_defaults_filled() -> None:
         "workingDirectory": None,
         "environment": {},
         "user": None,
+        "scheduler": "auto",
+        "requires": [],
+        "scope": None,
+        "timezone": None,
+        "missed": None,
     }
 
 
@@ -100,7 +105,7 @@ def test_a_wrong_value_is_refused_in_plain_words(fields: dict[str, Any], message
     assert message in refusals(**fields)
 
 
-@pytest.mark.parametrize("later", ["timezone", "timeout", "secrets", "scheduler", "retry", "missed", "placement"])
+@pytest.mark.parametrize("later", ["timeout", "secrets", "retry", "placement"])
 def test_a_field_that_nothing_honours_is_not_accepted(later: str) -> None:
     assert refusals(**{later: "x"}) == ["Extra inputs are not permitted"]
 

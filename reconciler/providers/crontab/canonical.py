@@ -27,6 +27,7 @@ _NAMES = {
 def canonical(resource: Resource) -> State:
     """The state of the line that this resource asks for. Raises UnsupportedSpec, naming the field."""
     spec = resource.spec
+    _refuse_foreign_wishes(spec)
     wanted: dict[str, Json] = {"schedule": _schedule(spec["schedule"]), "command": _command(spec["command"])}
     directory = spec.get("workingDirectory")
     if directory is not None:
@@ -44,6 +45,22 @@ def canonical(resource: Resource) -> State:
     if parsed is None:
         raise UnsupportedSpec(f"cannot write {resource.id} as a crontab line", field="command")
     return State({"user": spec.get("user") or "", **parsed[1]})
+
+
+def _refuse_foreign_wishes(spec: Mapping[str, Json]) -> None:
+    """What cron has no word for, and which scheduler has."""
+    if spec.get("requires"):
+        raise UnsupportedSpec(
+            "cron runs outside of any session, without a keychain or a screen",
+            field="requires",
+            hint="use scheduler: launchd",
+        )
+    if spec.get("timezone") is not None:
+        raise UnsupportedSpec("cron has no time zones", field="timezone", hint="use scheduler: systemd")
+    if spec.get("missed") == "latest":
+        raise UnsupportedSpec(
+            "cron forgets the runs that it missed", field="missed", hint="use scheduler: systemd or launchd"
+        )
 
 
 def _schedule(schedule: Json) -> str:
