@@ -20,7 +20,7 @@ from reconciler.model.state import HostFacts, Observed, Owned, Ownership, Snapsh
 def main(tree: Path, target: Path) -> None:
     app = wire(tree, os.environ, root=True)
     desired = app.load()
-    wanted = intents(desired.resources, app.registry.providers)
+    wanted = intents(desired.resources, app.registry.providers, app.host.facts(), (), lambda _name: None)
     found = tuple(
         Observed(intent.id, intent.provider, intent.state, Ownership.OURS, f"line {number}", "a line of a crontab")
         for number, intent in enumerate(wanted, 1)

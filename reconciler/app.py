@@ -5,7 +5,7 @@ No text for people is made here beyond the messages of errors; no engine stage i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.engine import reconcile
 from reconciler.engine.intents import intents as resolve_intents
-from reconciler.engine.observe import Memory, observe
+from reconciler.engine.observe import Memory, Supports, observe
 from reconciler.engine.reconcile import Decision, Engine, Outcome
 from reconciler.engine.restore import restore
 from reconciler.host.local import LocalHost
@@ -24,7 +24,7 @@ from reconciler.model.errors import ExitCode, ReconcileError, Refused, StalePlan
 from reconciler.model.event import Listener, ignore
 from reconciler.model.intent import Intent, Request
 from reconciler.model.plan import ApplyStep, Plan
-from reconciler.model.resource import Desired, Revision
+from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
 from reconciler.model.state import Snapshot
 from reconciler.registry import Registry, registry
@@ -87,8 +87,7 @@ class App:
         `mask_key` is that of an earlier plan, to make one that can be compared with it.
         """
         desired = self.load() if desired is None else desired
-        wanted = resolve_intents(desired.resources, self.registry.providers)
-        snapshot = self._observe(wanted, journal)
+        wanted, snapshot = self._look(desired, journal)
         if mask_key is not None:
             snapshot = replace(snapshot, mask_key=mask_key)
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
@@ -99,7 +98,10 @@ class App:
         from reconciler.masked import masked_intents
 
         desired = self.load()
-        wanted = masked_intents(resolve_intents(desired.resources, self.registry.providers), snapshot)
+        found = resolve_intents(
+            desired.resources, self.registry.providers, snapshot.host, snapshot.inventory, snapshot.unsupported.get
+        )
+        wanted = masked_intents(found, snapshot)
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
         return Planned(desired, request, snapshot, decision)
 
@@ -117,7 +119,7 @@ class App:
             if isinstance(record.step, ApplyStep) and record.status is StepStatus.DONE
         ]
         desired = Desired(str(self.path), revision, ())
-        snapshot = self._observe((), journal)
+        _, snapshot = self._look(desired, journal)
         why = f"as it was before rollout {undone[0].number}"
         difference = restore(steps, snapshot, why)
         request = self.request(accept=accept)
@@ -132,17 +134,25 @@ class App:
                 reason = "a person rolled it back"
                 journal.quarantine_add(rollout.revision, reason, rollout.number)
 
+    def check(self, resources: Sequence[Resource]) -> None:
+        """Raises LoadError with every spec that no backend can express. Looks at no backend."""
+        facts = self.host.facts()
+        resolve_intents(resources, self.registry.providers, facts, (), lambda _name: None)
+
     def snapshot(self) -> Snapshot:
         """What the host has of ours, and of what stands in the way of the tree."""
-        wanted = resolve_intents(self.load().resources, self.registry.providers) if self.path.exists() else ()
-        return self._observe(wanted, None)
+        desired = self.load() if self.path.exists() else Desired(str(self.path), Revision("none"), ())
+        return self._look(desired, None)[1]
 
-    def _observe(self, wanted: tuple[Intent, ...], journal: Journal | None) -> Snapshot:
-        host = ReadOnlyHost(self.host)
-        if journal is not None:
-            return observe(host, self.registry.providers, wanted, memory(journal))
-        with self.journal() as reading:
-            return observe(host, self.registry.providers, wanted, memory(reading))
+    def _look(self, desired: Desired, journal: Journal | None) -> tuple[tuple[Intent, ...], Snapshot]:
+        """Intents and the snapshot that they are decided on, from one look at the host."""
+        if journal is None:
+            with self.journal() as reading:
+                return self._look(desired, reading)
+        host, providers, remembered = ReadOnlyHost(self.host), self.registry.providers, memory(journal)
+        support = Supports(host, providers)
+        wanted = resolve_intents(desired.resources, providers, host.facts(), remembered.inventory, support)
+        return wanted, observe(host, providers, wanted, remembered, support)
 
     @contextmanager
     def journal(self) -> Iterator[Journal]:
@@ -277,5 +287,5 @@ def wire(
     """The application for a tree, on this machine unless another host is given."""
     places = folders(environ, root=root)
     settings = read(path, places.cache)
-    here = host if host is not None else LocalHost(name=settings.host_name)
+    here = host if host is not None else LocalHost(name=settings.host_name, labels=settings.host_labels)
     return App(path, settings, places, registry(settings.plugins), here, listener, stopping)

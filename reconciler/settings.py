@@ -25,6 +25,7 @@ class Settings:
     """What `reconciler.yaml` holds, with its defaults."""
 
     host_name: str = ""
+    host_labels: tuple[str, ...] = ()  # "key=value", sorted
     plugins: tuple[str, ...] = ()
     prune: PrunePolicy = PrunePolicy()
     drift_interval: float = DRIFT_INTERVAL

@@ -97,7 +97,6 @@ def _is_file(out: Path) -> bool:
 
 def judged(app: App, source: Imported, taken: Mapping[ResourceId, Source]) -> Entry:
     """The entry with its manifest as text, which must load by itself; else with the reason why not."""
-    from reconciler.engine.intents import intents
     from reconciler.load.write import dump_manifests
     from reconciler.model.errors import LoadError
 
@@ -107,7 +106,7 @@ def judged(app: App, source: Imported, taken: Mapping[ResourceId, Source]) -> En
     resources, problems = read_text(source.where, text.encode("utf-8", "surrogateescape"), app.registry.kinds)
     if not problems:
         try:
-            intents(resources, app.registry.providers)
+            app.check(resources)
         except LoadError as error:
             problems = list(error.problems)
     if not problems:

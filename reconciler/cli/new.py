@@ -78,14 +78,13 @@ def automation(name: str, schedule: str, line: str | None, description: str, pat
 
 def _check(app: App, file: str, text: str) -> None:
     """Raises LoadError where the manifest would be refused, before anything is written."""
-    from reconciler.engine.intents import intents
     from reconciler.model.errors import LoadError
 
     content = text.encode("utf-8", "surrogateescape")
     resources, problems = read_text(file, content, app.registry.kinds)
     if problems:
         raise LoadError(tuple(problems))
-    intents(resources, app.registry.providers)
+    app.check(resources)
 
 
 def _refuse_second(app: App, name: str) -> None:

@@ -25,13 +25,12 @@ def command(path: Path, output: str) -> int:
     \b
     Exit code: 0 when all are valid, else 1.
     """
-    from reconciler.engine.intents import intents
     from reconciler.model.errors import LoadError
 
     try:
         app = application(path)
         resources = app.load().resources
-        intents(resources, app.registry.providers)
+        app.check(resources)
     except LoadError as error:
         if output == "text":
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.intent import Difference, Intent, Request
@@ -24,12 +24,19 @@ def diff(
     request: Request,
     providers: Mapping[str, Provider],
     revision: str,
+    elsewhere: frozenset[ResourceId] = frozenset(),
 ) -> Difference:
-    """The difference between the intents and the snapshot, in order of address."""
-    pass_ = _Pass(snapshot, request, providers, revision)
+    """The difference between the intents and the snapshot, in order of address.
+
+    `elsewhere` holds the addresses that the manifests place on other hosts.
+    """
+    pass_ = _Pass(snapshot, request, providers, revision, elsewhere)
     wanted = {intent.id: intent for intent in intents}
-    for id_ in sorted(wanted.keys() | pass_.ours.keys() | pass_.applied.keys()):
-        if request.targets and id_ not in request.targets:
+    standing = {place.id for place in pass_.ours}
+    for id_ in sorted(wanted.keys() | standing | pass_.applied.keys() | elsewhere):
+        if id_ in pass_.elsewhere:
+            pass_.placed_elsewhere(id_)
+        elif request.targets and id_ not in request.targets:
             pass_.unchanged += id_ in wanted
         elif id_ in request.release:
             pass_.release(id_)
@@ -48,6 +55,7 @@ class _Pass:
     request: Request
     providers: Mapping[str, Provider]
     revision: str
+    elsewhere: frozenset[ResourceId]
     changes: list[Change] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     vetoes: list[Veto] = field(default_factory=list)
@@ -55,22 +63,22 @@ class _Pass:
     forget: list[ResourceId] = field(default_factory=list)
     owned: dict[ResourceId, Owned] = field(default_factory=dict)
     unchanged: int = 0
-    ours: dict[ResourceId, Observed] = field(init=False)
-    foreign: dict[ResourceId, list[Observed]] = field(init=False)
+    ours: dict[Place, Observed] = field(init=False)
+    foreign: dict[Place, list[Observed]] = field(init=False)
     applied: dict[ResourceId, Owned] = field(init=False)
 
     def __post_init__(self) -> None:
         self.ours, self.foreign = {}, {}
         for item in self.snapshot.found:
             if item.ownership is Ownership.OURS:
-                self.ours.setdefault(item.id, item)
+                self.ours.setdefault(item.place, item)
             else:
-                self.foreign.setdefault(item.id, []).append(item)
+                self.foreign.setdefault(item.place, []).append(item)
         self.applied = {entry.id: entry for entry in self.snapshot.inventory}
 
     def wanted(self, intent: Intent) -> None:
         """A resource that the manifests ask for."""
-        observed = self.ours.get(intent.id)
+        observed = self.ours.get(intent.place)
         if intent.resource.suspend:
             self.skipped.append(Skip(intent.id, "suspended in its manifest: left exactly as it is"))
         elif observed is None:
@@ -79,14 +87,30 @@ class _Pass:
             self.vetoes.append(Veto("ownership", observed.trouble, intent.id, "repair it by hand, then plan again"))
         else:
             self._present(intent, observed)
+        if not intent.resource.suspend:
+            self._leave_others(intent)
+
+    def _leave_others(self, intent: Intent) -> None:
+        """Take it out of the backends that it moves away from, once it stands in its new one."""
+        for place, observed in sorted(self.ours.items()):
+            if place.id == intent.id and place.provider != intent.provider:
+                self._delete(observed, Cause.PENDING, f"it moves to {intent.provider}")
+                self.owned[intent.id] = self._entry(intent, intent.state)
+
+    def _applied(self, intent: Intent) -> Owned | None:
+        """What we last applied, in the backend that is to hold it now."""
+        entry = self.applied.get(intent.id)
+        return entry if entry is not None and entry.provider == intent.provider else None
 
     def _absent(self, intent: Intent) -> None:
-        foreign = self.foreign.get(intent.id, [])
-        applied = self.applied.get(intent.id)
+        foreign = self.foreign.get(intent.place, [])
+        applied, before = self._applied(intent), self.applied.get(intent.id)
         if intent.id in self.request.adopt:
             self._adopt(intent, foreign)
         elif applied is not None and foreign:
             self.vetoes.append(_mark_lost(intent.id, foreign[0]))
+        elif before is not None and before.provider != intent.provider:
+            self._change(intent, Action.CREATE, None, Cause.PENDING, f"it moves from {before.provider}")
         elif applied is None:
             self._change(intent, Action.CREATE, None, Cause.NEW, "new in the manifests")
         elif intent.resource.drift is DriftPolicy.REVERT:
@@ -113,7 +137,7 @@ class _Pass:
 
     def _present(self, intent: Intent, observed: Observed) -> None:
         desired = without_ignored(intent.state, observed.state, intent.resource.ignore)
-        applied = self.applied.get(intent.id)
+        applied = self._applied(intent)
         if observed.state == desired:
             self.unchanged += 1
             entry = self._entry(intent, desired)
@@ -132,11 +156,15 @@ class _Pass:
 
     def unwanted(self, id_: ResourceId) -> None:
         """Something of ours that no manifest asks for."""
-        observed, applied = self.ours.get(id_), self.applied.get(id_)
-        if observed is None:
-            if self._may_prune():
-                self.forget.append(id_)
-        elif self.snapshot.inventory_lost:
+        standing = [observed for place, observed in sorted(self.ours.items()) if place.id == id_]
+        for observed in standing:
+            self._unwanted(id_, observed)
+        if not standing and self._may_prune():
+            self.forget.append(id_)
+
+    def _unwanted(self, id_: ResourceId, observed: Observed) -> None:
+        applied = self.applied.get(id_)
+        if self.snapshot.inventory_lost:
             self.skipped.append(Skip(id_, "no manifest asks for it; not pruned while the inventory is being rebuilt"))
             if applied is not None:
                 self.remember.append(applied)
@@ -150,21 +178,27 @@ class _Pass:
         elif observed.trouble is not None:
             self.vetoes.append(Veto("ownership", observed.trouble, id_, "repair it by hand, then plan again"))
         else:
-            self._delete(id_, observed)
+            self._delete(observed, Cause.REMOVED, "no manifest asks for it any more")
 
     def _may_prune(self) -> bool:
         return self.request.whole_tree and self.request.prune.enabled and not self.snapshot.inventory_lost
 
-    def _delete(self, id_: ResourceId, observed: Observed) -> None:
+    def placed_elsewhere(self, id_: ResourceId) -> None:
+        """A resource of other hosts: shown, and left alone even where it stands here."""
+        here = any(place.id == id_ for place in self.ours)
+        left = "; what stands here is left as it is" if here else ""
+        self.skipped.append(Skip(id_, f"placed on other hosts{left}"))
+
+    def _delete(self, observed: Observed, cause: Cause, reason: str) -> None:
         self.changes.append(
             Change(
-                id=id_,
+                id=observed.id,
                 provider=observed.provider,
                 action=Action.DELETE,
                 before=observed.state,
                 after=None,
-                cause=Cause.REMOVED,
-                reason="no manifest asks for it any more",
+                cause=cause,
+                reason=reason,
                 where=observed.where,
                 document_before=observed.document,
                 restore=observed.restore,
@@ -173,7 +207,7 @@ class _Pass:
 
     def release(self, id_: ResourceId) -> None:
         """Give up ownership and leave the thing as it is."""
-        observed = self.ours.get(id_)
+        observed = next((item for place, item in sorted(self.ours.items()) if place.id == id_), None)
         if observed is None or observed.trouble is not None:
             message = observed.trouble if observed and observed.trouble else "nothing on this host carries its mark"
             self.vetoes.append(Veto("ownership", f"cannot release {id_}: {message}", id_))
@@ -202,7 +236,7 @@ class _Pass:
                 before=observed.state if observed else None,
                 after=intent.state,
                 cause=cause,
-                reason=reason,
+                reason=f"{reason} ({intent.why})" if intent.why and action is Action.CREATE else reason,
                 where=observed.where if observed else "",
                 document_before=observed.document if observed else None,
                 document_after=self.providers[intent.provider].document(intent.id, intent.state),
@@ -212,7 +246,8 @@ class _Pass:
         self.owned[intent.id] = self._entry(intent, intent.state)
 
     def _entry(self, intent: Intent, state: State) -> Owned:
-        return Owned(intent.id, intent.provider, state, intent.resource.protect, self.revision)
+        resource = intent.resource
+        return Owned(intent.id, intent.provider, state, resource.protect, self.revision, resource.depends_on)
 
     def difference(self) -> Difference:
         return Difference(

@@ -1,24 +1,48 @@
-"""Resolve each desired resource to a provider and the canonical state that it asks for there. Pure."""
+"""Resolve each desired resource to a backend and the canonical state that it asks for there. Pure.
+
+Whether a backend can be used on this host is asked through `support`, and only where there is a choice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from reconciler.model.address import ResourceId
+from reconciler.model.data import Json
 from reconciler.model.errors import LoadError, Problem, UnsupportedSpec
 from reconciler.model.intent import Intent
 from reconciler.model.resource import Resource
+from reconciler.model.state import HostFacts, Owned
 from reconciler.provider import Provider
 
+# The first that is usable and can express a resource holds it, unless its manifest names another.
+PREFERENCE = {
+    "linux": ("crontab", "systemd", "container", "launchd"),
+    "darwin": ("launchd", "crontab", "container", "systemd"),
+}
+CHOICES = ("scheduler", "supervisor")  # fields of a spec that name a backend
 
-def intents(resources: Sequence[Resource], providers: Mapping[str, Provider]) -> tuple[Intent, ...]:
-    """One intent per resource, in order. Raises LoadError with every spec that no backend can express."""
-    by_kind = {kind: name for name in sorted(providers) for kind in sorted(providers[name].kinds)}
+
+def intents(
+    resources: Sequence[Resource],
+    providers: Mapping[str, Provider],
+    host: HostFacts,
+    inventory: Sequence[Owned],
+    support: Callable[[str], str | None],
+) -> tuple[Intent, ...]:
+    """One intent per resource that belongs to this host, in order.
+
+    `support` answers why a backend cannot be used here, or None. Raises LoadError with every spec that no
+    backend can express.
+    """
+    holders = {entry.id: entry.provider for entry in inventory}
     found: list[Intent] = []
     problems: list[Problem] = []
     for resource in resources:
-        name = by_kind[resource.id.kind]
+        if not is_here(resource, host):
+            continue
         try:
-            found.append(Intent(resource, name, providers[name].canonical(resource)))
+            found.append(_choose(resource, providers, host, holders.get(resource.id), support))
         except UnsupportedSpec as error:
             place = f"{resource.id} {error.field}" if error.field else str(resource.id)
             source = resource.source
@@ -26,3 +50,88 @@ def intents(resources: Sequence[Resource], providers: Mapping[str, Provider]) ->
     if problems:
         raise LoadError(tuple(problems))
     return tuple(found)
+
+
+def is_here(resource: Resource, host: HostFacts) -> bool:
+    """Whether a resource is placed on this host."""
+    where = resource.placement
+    if where is None:
+        return True
+    return (
+        (not where.hosts or host.name in where.hosts)
+        and set(where.labels) <= set(host.labels)
+        and where.platform in ("", host.platform)
+    )
+
+
+def _choose(
+    resource: Resource,
+    providers: Mapping[str, Provider],
+    host: HostFacts,
+    holder: str | None,
+    support: Callable[[str], str | None],
+) -> Intent:
+    candidates = [name for name in _in_order(host.platform, providers) if resource.id.kind in providers[name].kinds]
+    wish = _wish(resource.spec)
+    if wish is not None:
+        if wish not in candidates:
+            raise UnsupportedSpec(f"there is no backend {wish} for {resource.id.kind}", hint=_listed(candidates))
+        return Intent(resource, wish, providers[wish].canonical(resource))
+    if holder in candidates:  # what works stays where it is, as long as it can
+        candidates = [holder, *(name for name in candidates if name != holder)]
+    if len(candidates) == 1:
+        return Intent(resource, candidates[0], providers[candidates[0]].canonical(resource))
+    return _first_that_can(resource, providers, candidates, support)
+
+
+def _first_that_can(
+    resource: Resource,
+    providers: Mapping[str, Provider],
+    candidates: Sequence[str],
+    support: Callable[[str], str | None],
+) -> Intent:
+    """The first candidate that can express the resource and can be used; else the first that could express it."""
+    refusals: dict[str, UnsupportedSpec] = {}
+    missing: dict[str, str] = {}
+    possible: list[Intent] = []
+    for name in candidates:
+        try:
+            state = providers[name].canonical(resource)
+        except UnsupportedSpec as error:
+            refusals[name] = error
+            continue
+        why = support(name)
+        intent = Intent(resource, name, state, _why(name, refusals, missing))
+        if why is None:
+            return intent
+        missing[name] = why
+        possible.append(intent)
+    if possible:
+        return possible[0]
+    raise next(iter(refusals.values()))
+
+
+def _why(name: str, refusals: Mapping[str, UnsupportedSpec], missing: Mapping[str, str]) -> str:
+    """Why it is this backend: what kept the ones before it out."""
+    reasons = [f"{other} cannot: {error.message}" for other, error in refusals.items()]
+    reasons += [f"{other} cannot be used: {why}" for other, why in missing.items()]
+    return f"on {name}, because {'; '.join(reasons)}" if reasons else ""
+
+
+def _wish(spec: Mapping[str, Json]) -> str | None:
+    named = (spec.get(field) for field in CHOICES)
+    return next((str(name) for name in named if name not in (None, "auto")), None)
+
+
+def _in_order(platform: str, providers: Mapping[str, Provider]) -> list[str]:
+    known = [name for name in PREFERENCE.get(platform, ()) if name in providers]
+    return known + sorted(set(providers) - set(known))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"write {' or '.join(names)}" if names else "no backend holds this kind"
+
+
+def placed_elsewhere(resources: Sequence[Resource], host: HostFacts) -> tuple[ResourceId, ...]:
+    """Addresses of the resources that belong to other hosts."""
+    return tuple(resource.id for resource in resources if not is_here(resource, host))

@@ -24,16 +24,41 @@ class Memory:
     mask_key: str
 
 
-def observe(host: Host, providers: Mapping[str, Provider], intents: Sequence[Intent], memory: Memory) -> Snapshot:
+class Supports:
+    """Asks each backend at most once whether it can be used on a host."""
+
+    def __init__(self, host: Host, providers: Mapping[str, Provider]) -> None:
+        self._host = host
+        self._providers = providers
+        self.why: dict[str, str | None] = {}  # of the backends asked so far: None where it can be used
+
+    def __call__(self, name: str) -> str | None:
+        """Why this backend cannot be used, or None."""
+        if name not in self.why:
+            found = self._providers[name].probe(self._host)
+            if isinstance(found, Supported):
+                self.why[name] = None
+            else:
+                self.why[name] = f"{found.why}; {found.hint}" if found.hint else found.why
+        return self.why[name]
+
+
+def observe(
+    host: Host,
+    providers: Mapping[str, Provider],
+    intents: Sequence[Intent],
+    memory: Memory,
+    support: Supports | None = None,
+) -> Snapshot:
     """One snapshot of every backend that is wanted or holds something of ours. Raises ObserveError."""
     found: list[Observed] = []
     facts: dict[str, Mapping[str, Json]] = {}
-    unsupported: dict[str, str] = {}
+    support = support or Supports(host, providers)
     wanted = wanted_by_provider(intents, memory.inventory)
     for name in sorted(providers):
-        support = providers[name].probe(host)
-        if not isinstance(support, Supported):
-            unsupported[name] = support.why if support.hint is None else f"{support.why}; {support.hint}"
+        # After a loss any backend may hold something of ours; otherwise only those that somebody speaks of.
+        concerned = name in wanted or memory.inventory_lost
+        if not concerned or support(name) is not None:
             continue
         observation = providers[name].observe(host, wanted.get(name, ()))
         found += observation.found
@@ -45,7 +70,7 @@ def observe(host: Host, providers: Mapping[str, Provider], intents: Sequence[Int
         host=host.facts(),
         found=tuple(sorted(found, key=lambda item: (item.id, item.provider, item.where))),
         facts=facts,
-        unsupported=unsupported,
+        unsupported={name: why for name, why in sorted(support.why.items()) if why is not None},
         inventory=inventory,
         inventory_lost=lost,
         quarantine=memory.quarantine,

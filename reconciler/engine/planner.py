@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change, Danger
@@ -82,9 +82,28 @@ class _Graph:
             self._gate(step)
 
     def add_removals(self, changes: Sequence[Change]) -> None:
-        applied = [self._apply(change, (), after_all=True) for change in changes]
-        for step in applied:
-            self._gate(step)
+        """What depends on another goes first: each waits for the gates of those that needed it."""
+        needs = {entry.id: entry.depends_on for entry in self.snapshot.inventory}
+        removed = {change.id for change in changes}
+        dependents: dict[ResourceId, list[ResourceId]] = {}
+        for id_ in sorted(removed):
+            for need in needs.get(id_, ()):
+                if need in removed:
+                    dependents.setdefault(need, []).append(id_)
+        by_id: dict[ResourceId, list[Change]] = {}
+        for change in changes:
+            by_id.setdefault(change.id, []).append(change)
+        gone: dict[ResourceId, int] = {}
+        waves = _waves(removed, dependents)
+        for wave in waves:
+            steps = [
+                self._apply(c, tuple(gone[d] for d in dependents.get(id_, ())), after_all=True)
+                for id_ in wave
+                for c in by_id[id_]
+            ]
+            for step in steps:
+                self._gate(step)
+                gone[step.change.id] = len(self.steps)
 
     def _apply(self, change: Change, needs: tuple[int, ...], *, after_all: bool) -> ApplyStep:
         step = ApplyStep(
@@ -136,3 +155,18 @@ class _Graph:
             elif need in self.wanted:
                 waiting += self.wanted[need].resource.depends_on
         return tuple(sorted(needs))
+
+
+def _waves(ids: set[ResourceId], needs: Mapping[ResourceId, Sequence[ResourceId]]) -> list[list[ResourceId]]:
+    """Groups in order; each needs only earlier groups. What waits for itself, through an old cycle, comes last."""
+    sorter = TopologicalSorter({id_: needs.get(id_, ()) for id_ in ids})
+    try:
+        sorter.prepare()
+    except CycleError:
+        return [sorted(ids)]
+    waves: list[list[ResourceId]] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        waves.append(ready)
+        sorter.done(*ready)
+    return waves

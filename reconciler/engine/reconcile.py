@@ -11,9 +11,10 @@ from typing import Protocol
 
 from reconciler.engine import diff, executor, guards, planner, rollback, verify
 from reconciler.engine.executor import Failure, StepJournal, Walk
+from reconciler.engine.intents import placed_elsewhere
 from reconciler.host.protocol import Host
 from reconciler.host.stoppable import StoppableClock
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.codec import encode
 from reconciler.model.data import Json, digest
 from reconciler.model.errors import ExitCode, ReconcileError
@@ -23,7 +24,7 @@ from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan, Step
 from reconciler.model.resource import Desired, Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
-from reconciler.model.state import Observed, Owned, Snapshot, State
+from reconciler.model.state import Observed, Owned, Ownership, Snapshot, State
 from reconciler.provider import Provider, Wanted
 
 
@@ -87,7 +88,8 @@ def decide(
     providers: Mapping[str, Provider],
 ) -> Decision:
     """diff → guard → plan. Pure: the same input gives the same plan, byte for byte."""
-    difference = diff.diff(intents, snapshot, request, providers, desired.revision.digest)
+    elsewhere = frozenset(placed_elsewhere(desired.resources, snapshot.host))
+    difference = diff.diff(intents, snapshot, request, providers, desired.revision.digest, elsewhere)
     return settle(desired, intents, snapshot, request, providers, difference)
 
 
@@ -216,7 +218,7 @@ def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
             left.append(f"{', '.join(str(i) for i in failure.ids)}: {failure.message}")
             return left
     checks = rollback.checks(undone)
-    expected = {step.change.id: rollback.outcome(step.change) for step in undone}
+    expected = {step.change.place: rollback.outcome(step.change) for step in undone}
     wrong = verify.verify(engine.host, engine.providers, checks, expected, engine.host.clock)
     return [f"{id_}: {why}" for id_, why in sorted(wrong.items())]
 
@@ -255,8 +257,8 @@ def _stable(engine: Engine, number: int, changes: int) -> Outcome:
 
 
 def _walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
-    expected: dict[ResourceId, State | None] = {
-        step.change.id: rollback.outcome(step.change) for step in steps if isinstance(step, ApplyStep)
+    expected: dict[Place, State | None] = {
+        step.change.place: rollback.outcome(step.change) for step in steps if isinstance(step, ApplyStep)
     }
     clock = StoppableClock(engine.host.clock, lambda: engine.stopping(1))
     return Walk(
@@ -280,7 +282,5 @@ def look(engine: Engine, steps: Sequence[Step]) -> list[Observed]:
     return found
 
 
-def _marked(found: Sequence[Observed]) -> dict[ResourceId, Observed]:
-    from reconciler.model.state import Ownership
-
-    return {item.id: item for item in found if item.ownership is Ownership.OURS}
+def _marked(found: Sequence[Observed]) -> dict[Place, Observed]:
+    return {item.place: item for item in found if item.ownership is Ownership.OURS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.intent import Difference
 from reconciler.model.plan import ApplyStep, Skip, Veto
@@ -14,33 +14,33 @@ from reconciler.model.state import Observed, Owned, Ownership, Snapshot
 
 def restore(steps: Sequence[ApplyStep], snapshot: Snapshot, why: str) -> Difference:
     """The difference that takes back `steps`, given oldest first. What somebody changed since is vetoed."""
-    ours = {item.id: item for item in snapshot.found if item.ownership is Ownership.OURS}
+    ours = {item.place: item for item in snapshot.found if item.ownership is Ownership.OURS}
     changes: list[Change] = []
     skipped: list[Skip] = []
     vetoes: list[Veto] = []
     owned: dict[ResourceId, Owned] = {}
-    for id_, (oldest, newest) in sorted(_spans(steps).items()):
+    for place, (oldest, newest) in sorted(_spans(steps).items()):
         back = _back(oldest, newest, why)
         if back.action is Action.NONE or _equals(back, ours):
-            skipped.append(Skip(id_, "already as it was before"))
+            skipped.append(Skip(place.id, "already as it was before"))
             continue
-        veto = _changed_since(back, ours.get(id_))
+        veto = _changed_since(back, ours.get(place))
         if veto is not None:
             vetoes.append(veto)
             continue
-        found = ours.get(id_)
+        found = ours.get(place)
         changes.append(replace(back, restore=found.restore, where=found.where) if found else back)
         if oldest.previous is not None:
-            owned[id_] = oldest.previous
+            owned[place.id] = oldest.previous
     return Difference(tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned)
 
 
-def _spans(steps: Sequence[ApplyStep]) -> dict[ResourceId, tuple[ApplyStep, ApplyStep]]:
+def _spans(steps: Sequence[ApplyStep]) -> dict[Place, tuple[ApplyStep, ApplyStep]]:
     """First and last step of each resource."""
-    spans: dict[ResourceId, tuple[ApplyStep, ApplyStep]] = {}
+    spans: dict[Place, tuple[ApplyStep, ApplyStep]] = {}
     for step in steps:
-        first, _ = spans.get(step.change.id, (step, step))
-        spans[step.change.id] = (first, step)
+        first, _ = spans.get(step.change.place, (step, step))
+        spans[step.change.place] = (first, step)
     return spans
 
 
@@ -71,8 +71,8 @@ def _action(was_ours: bool, is_ours: bool, first: Change) -> Action:
     return Action.RELEASE if first.action is Action.ADOPT else Action.DELETE
 
 
-def _equals(back: Change, ours: Mapping[ResourceId, Observed]) -> bool:
-    found = ours.get(back.id)
+def _equals(back: Change, ours: Mapping[Place, Observed]) -> bool:
+    found = ours.get(back.place)
     wanted = None if back.action is Action.RELEASE else back.after
     return found is None if wanted is None else found is not None and found.state == wanted
 

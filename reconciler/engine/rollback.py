@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place
 from reconciler.model.change import Action, Change
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.rollout import StepStatus
@@ -29,7 +29,7 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
 
     A thing that stands neither as before nor as after was touched by somebody else: it is left alone and said.
     """
-    ours = {item.id: item for item in found if item.ownership is Ownership.OURS}
+    ours = {item.place: item for item in found if item.ownership is Ownership.OURS}
     depth = _depths([step for step, _ in steps])
     waves: dict[int, list[ApplyStep]] = {}
     kept: list[ApplyStep] = []
@@ -48,9 +48,9 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
     return Undo(phases, tuple(kept), tuple(stuck))
 
 
-def stands(change: Change, ours: Mapping[ResourceId, Observed]) -> bool:
+def stands(change: Change, ours: Mapping[Place, Observed]) -> bool:
     """Whether the host is as it should be once `change` is done."""
-    expected, item = outcome(change), ours.get(change.id)
+    expected, item = outcome(change), ours.get(change.place)
     return item is None if expected is None else item is not None and item.state == expected
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reconciler.host.protocol import Clock, Host
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.plan import VerifyStep
 from reconciler.model.resource import VerifyPolicy
 from reconciler.model.state import Observed, Ownership, State
@@ -18,7 +18,7 @@ def verify(
     host: Host,
     providers: Mapping[str, Provider],
     steps: Sequence[VerifyStep],
-    expected: Mapping[ResourceId, State | None],
+    expected: Mapping[Place, State | None],
     clock: Clock,
 ) -> dict[ResourceId, str]:
     """What failed, by address, with the reason; empty when every gate passed. Raises ObserveError."""
@@ -37,16 +37,16 @@ def _standing(
     host: Host,
     providers: Mapping[str, Provider],
     steps: Sequence[VerifyStep],
-    expected: Mapping[ResourceId, State | None],
+    expected: Mapping[Place, State | None],
 ) -> dict[ResourceId, str]:
     """Which resources are not as planned, by a fresh observation of each backend."""
     failed: dict[ResourceId, str] = {}
     for name in sorted({step.provider for step in steps}):
         ids = [step.id for step in steps if step.provider == name]
-        wanted = tuple(Wanted(id_, expected[id_], None) for id_ in sorted(ids))
+        wanted = tuple(Wanted(id_, expected[Place(name, id_)], None) for id_ in sorted(ids))
         ours = {i.id: i for i in providers[name].observe(host, wanted).found if i.ownership is Ownership.OURS}
         for id_ in ids:
-            why = _mismatch(expected[id_], ours.get(id_))
+            why = _mismatch(expected[Place(name, id_)], ours.get(id_))
             if why is not None:
                 failed[id_] = why
     return failed

@@ -38,13 +38,14 @@ class SystemClock:
 class LocalHost:
     """The machine that this process runs on, as the user that it runs as."""
 
-    def __init__(self, clock: Clock | None = None, *, name: str = "") -> None:
+    def __init__(self, clock: Clock | None = None, *, name: str = "", labels: tuple[str, ...] = ()) -> None:
         self.clock: Clock = clock or SystemClock()
         self._name = name  # what the settings call this machine
+        self._labels = labels
 
     def facts(self) -> HostFacts:
         facts = system.host_facts(os.environ)
-        return replace(facts, name=self._name) if self._name else facts
+        return replace(facts, name=self._name or facts.name, labels=self._labels)
 
     def which(self, program: str) -> str | None:
         if "/" in program:

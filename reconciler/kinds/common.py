@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
 
-from reconciler.kinds.fields import Duration, Invalid, Model, one_of, text
+from reconciler.kinds.fields import Duration, Invalid, Model, Text, one_of, text
 from reconciler.kinds.probes import ProbeSpec
 from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, parse_address
 from reconciler.model.data import Json
@@ -38,6 +38,7 @@ def _words(*choices: str) -> Any:
     return (PlainValidator(one_of(*choices)), WithJsonSchema({"enum": list(choices)}))
 
 
+HostName = Annotated[str, PlainValidator(text), WithJsonSchema({"type": "string"})]
 Address = Annotated[
     str, PlainValidator(_address), WithJsonSchema({"type": "string", "pattern": f"^{KIND_PATTERN}/{NAME_PATTERN}$"})
 ]
@@ -54,6 +55,14 @@ class VerifySpec(Model):
     probes: list[ProbeSpec] = Field(
         default_factory=list, description="Questions that must be answered well: exec, http, tcp or file."
     )
+
+
+class PlacementSpec(Model):
+    """Which hosts a resource belongs to: everything given must hold."""
+
+    hosts: list[HostName] = Field(default_factory=list, description="Names of hosts; any of them.")
+    labels: dict[str, Text] = Field(default_factory=dict, description="Labels that the host must have.")
+    platform: Annotated[str, *_words("linux", "darwin")] | None = Field(None, description="linux or darwin.")
 
 
 class CommonSpec(Model):
@@ -75,6 +84,9 @@ class CommonSpec(Model):
     )
     ignore: list[StatePath] = Field(
         default_factory=list, description="Fields that another party may change, such as schedule."
+    )
+    placement: PlacementSpec | None = Field(
+        None, description="Which hosts it belongs to: by name, labels or platform. Every host if not given."
     )
     suspend: bool = Field(False, description="Leave the resource exactly as it is: not changed, not removed.")
 

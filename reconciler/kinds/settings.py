@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from reconciler.kinds.fields import Duration, Invalid, Model, text
+from reconciler.kinds.fields import Duration, Invalid, Model, Text, text
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
@@ -55,6 +55,7 @@ class HostSettings(Model):
     """This host."""
 
     name: HostName | None = Field(None, description="How plans call this host; its own name if not given.")
+    labels: dict[str, Text] = Field(default_factory=dict, description="What `placement` of a resource may ask for.")
 
 
 class PruneSettings(Model):

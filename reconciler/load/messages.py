@@ -14,7 +14,7 @@ from reconciler.load.nodes import Node, Step
 from reconciler.load.text import SourceText
 from reconciler.model.errors import Problem
 
-_LATER = frozenset({"limits", "overlap", "placement", "retry", "runtime", "secrets", "success", "timeout"})
+_LATER = frozenset({"limits", "overlap", "retry", "runtime", "secrets", "success", "timeout"})
 _EXPECTED = {
     "string_type": "must be text",
     "bool_type": "must be true or false",

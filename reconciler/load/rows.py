@@ -6,11 +6,11 @@ from typing import Any
 
 from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.data import Json
-from reconciler.model.resource import DriftPolicy, Probe, Protect, Resource, Source, VerifyPolicy
+from reconciler.model.resource import DriftPolicy, Placement, Probe, Protect, Resource, Source, VerifyPolicy
 
 Row = list[Json]
 _PLAIN_VERIFY = VerifyPolicy()
-_DEFAULTS: Row = ["", None, [], None, None, "revert", [], False]
+_DEFAULTS: Row = ["", None, [], None, None, "revert", [], False, None]
 
 
 def to_row(resource: Resource) -> Row:
@@ -27,6 +27,7 @@ def to_row(resource: Resource) -> Row:
         resource.drift.value,
         list(resource.ignore),
         resource.suspend,
+        None if (where := resource.placement) is None else [list(where.hosts), list(where.labels), where.platform],
     ]
     while tail and tail[-1] == _DEFAULTS[len(tail) - 1]:
         tail.pop()
@@ -41,7 +42,7 @@ def from_row(file: str, row: Any) -> Resource:
     address, source = ResourceId(kind, name), Source(file, line)
     if not tail:
         return Resource(address, spec, source)
-    description, labels, depends_on, verify, protect, drift, ignore, suspend = tail + _DEFAULTS[len(tail) :]
+    description, labels, depends_on, verify, protect, drift, ignore, suspend, where = tail + _DEFAULTS[len(tail) :]
     return Resource(
         address,
         spec,
@@ -54,6 +55,7 @@ def from_row(file: str, row: Any) -> Resource:
         drift=DriftPolicy(drift),
         ignore=tuple(ignore),
         suspend=suspend,
+        placement=None if where is None else Placement(tuple(where[0]), tuple(where[1]), where[2]),
     )
 
 

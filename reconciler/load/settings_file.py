@@ -49,6 +49,7 @@ def _values(node: Node, source: SourceText) -> dict[str, Json]:
         raise LoadError(tuple(problems_of(error, SettingsFile, source, node))) from None
     return {
         "host_name": found.host.name or "",
+        "host_labels": sorted(f"{name}={value}" for name, value in found.host.labels.items()),
         "plugins": list(found.plugins),
         "prune": {
             "enabled": found.prune.enabled,

@@ -14,10 +14,10 @@ from reconciler.load.text import SourceText
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import Problem
-from reconciler.model.resource import DriftPolicy, Probe, Protect, Resource, Source, VerifyPolicy
+from reconciler.model.resource import DriftPolicy, Placement, Probe, Protect, Resource, Source, VerifyPolicy
 
 if TYPE_CHECKING:
-    from reconciler.kinds.common import CommonSpec
+    from reconciler.kinds.common import CommonSpec, PlacementSpec
     from reconciler.kinds.envelope import Manifest
 
 _API_VERSION = "reconciler/v1"
@@ -106,12 +106,20 @@ def _resource(manifest: Manifest[CommonSpec], line: int, file: str) -> Resource:
         drift=DriftPolicy(spec.drift),
         ignore=tuple(spec.ignore),
         suspend=spec.suspend,
+        placement=_placement(spec.placement),
     )
 
 
 def _address(text: str) -> ResourceId:
     kind, _, name = text.partition("/")
     return ResourceId(kind, name)
+
+
+def _placement(spec: PlacementSpec | None) -> Placement | None:
+    if spec is None:
+        return None
+    labels = tuple(sorted(f"{name}={value}" for name, value in spec.labels.items()))
+    return Placement(tuple(sorted(spec.hosts)), labels, spec.platform or "")
 
 
 def _verify(spec: CommonSpec) -> VerifyPolicy:

@@ -23,6 +23,13 @@ class ResourceId(NamedTuple):
         return f"{self.kind}/{self.name}"
 
 
+class Place(NamedTuple):
+    """A resource in one backend: while it moves, it stands in two."""
+
+    provider: str
+    id: ResourceId
+
+
 def parse_address(text: str) -> ResourceId:
     """`Automation/daily-brief` as a ResourceId. Raises ValueError on anything else."""
     match = _ADDRESS.fullmatch(text)

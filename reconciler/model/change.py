@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.data import Json
 from reconciler.model.state import State
 
@@ -83,6 +83,10 @@ class Change:
     document_after: str | None = None
     restore: Json = None
     exact: Json = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.provider, self.id)
 
     def inverse(self) -> Change:
         """The change that takes this one back, through the same `apply`."""

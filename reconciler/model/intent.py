@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Change
 from reconciler.model.plan import Skip, Veto
 from reconciler.model.resource import Resource
@@ -22,10 +22,15 @@ class Intent:
     resource: Resource
     provider: str
     state: State
+    why: str = ""  # why this backend, where there was a choice
 
     @property
     def id(self) -> ResourceId:
         return self.resource.id
+
+    @property
+    def place(self) -> Place:
+        return Place(self.provider, self.resource.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +65,4 @@ class Difference:
     remember: tuple[Owned, ...]
     forget: tuple[ResourceId, ...]
     owned: Mapping[ResourceId, Owned]  # entry of each changed resource once its change is done
+    elsewhere: int = 0  # resources that belong to other hosts

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Change
 from reconciler.model.resource import Probe, Revision
 from reconciler.model.state import HostFacts, Owned
@@ -40,6 +40,10 @@ class VerifyStep:
     stable_for: float
     probes: tuple[Probe, ...]
     backend: bool = True  # also ask the provider whether the backend will run it
+
+    @property
+    def place(self) -> Place:
+        return Place(self.provider, self.id)
 
 
 Step: TypeAlias = ApplyStep | VerifyStep

@@ -58,6 +58,15 @@ class VerifyPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Which hosts a resource belongs to: all that is given must hold. Labels read "key=value"."""
+
+    hosts: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One manifest, validated and resolved. `spec` holds the kind's own fields in camelCase, defaults filled."""
 
@@ -72,6 +81,7 @@ class Resource:
     drift: DriftPolicy = DriftPolicy.REVERT
     ignore: tuple[str, ...] = ()  # dotted paths of state attributes that another party may change
     suspend: bool = False
+    placement: Placement | None = None  # None: everywhere
 
 
 @dataclass(frozen=True, slots=True)

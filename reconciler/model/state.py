@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.data import Json, digest
 from reconciler.model.resource import Protect, Revision
 
@@ -50,6 +50,10 @@ class Observed:
     restore: Json = None
     trouble: str | None = None
 
+    @property
+    def place(self) -> Place:
+        return Place(self.provider, self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -68,6 +72,7 @@ class Owned:
     state: State
     protect: Protect | None = None
     revision: str = ""  # Revision.digest
+    depends_on: tuple[ResourceId, ...] = ()  # kept, so that removals know their order without a manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class HostFacts:
     platform: str  # "linux" | "darwin"
     user: str
     timezone: str  # IANA name, or "" where the host does not say
+    labels: tuple[str, ...] = ()  # "key=value", sorted, from the settings
 
 
 @dataclass(frozen=True, slots=True)

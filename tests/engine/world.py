@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from reconciler.engine import reconcile
 from reconciler.engine.intents import intents
-from reconciler.engine.observe import Memory, observe
+from reconciler.engine.observe import Memory, Supports, observe
 from reconciler.engine.reconcile import Decision, Engine, Outcome
 from reconciler.host.fake import FakeHost
 from reconciler.host.protocol import Completed
@@ -80,9 +80,10 @@ class World:
     def decide(self, journal: Journal, *resources: Resource, request: Request = Request()) -> Decision:
         content = digest([[str(r.id), dict(r.spec), len(r.verify.probes)] for r in resources])
         desired = Desired("notes", Revision(content), tuple(sorted(resources, key=lambda r: r.id)))
-        wanted = intents(desired.resources, self.providers)
         memory = Memory(journal.inventory(), journal.rebuilt_needed, journal.quarantine(), (), journal.mask_key())
-        snapshot = observe(self.host, self.providers, wanted, memory)
+        support = Supports(self.host, self.providers)
+        wanted = intents(desired.resources, self.providers, self.host.facts(), memory.inventory, support)
+        snapshot = observe(self.host, self.providers, wanted, memory, support)
         return reconcile.decide(desired, wanted, snapshot, request, self.providers)
 
     def apply(self, *resources: Resource, journal: Journal | None = None) -> Outcome:

@@ -105,7 +105,7 @@ def test_a_wrong_value_is_refused_in_plain_words(fields: dict[str, Any], message
     assert message in refusals(**fields)
 
 
-@pytest.mark.parametrize("later", ["timeout", "secrets", "retry", "placement"])
+@pytest.mark.parametrize("later", ["timeout", "secrets", "retry"])
 def test_a_field_that_nothing_honours_is_not_accepted(later: str) -> None:
     assert refusals(**{later: "x"}) == ["Extra inputs are not permitted"]
 
