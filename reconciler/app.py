@@ -186,6 +186,16 @@ class App:
         record = journal.interrupted()
         return None if record is None else reconcile.recover(self.engine(journal), record)
 
+    def resume(self, journal: Journal) -> Outcome | None:
+        """Finish or undo whatever was left half-way, a failed rollback included; None where nothing was."""
+        unfinished = self.recover(journal)
+        if unfinished is not None:
+            return unfinished
+        newest = journal.rollouts(limit=1)
+        if not newest or newest[0].status is not RolloutStatus.ROLLBACK_FAILED:
+            return None
+        return reconcile.undo_again(self.engine(journal), newest[0])
+
     def carry_out(self, planned: Planned, journal: Journal, verb: str) -> Outcome:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""
         refuse(planned)
@@ -213,6 +223,7 @@ def memory(journal: Journal) -> Memory:
             f"Rollout {record.number} ({record.verb}) was interrupted. "
             "The next apply first finishes or undoes it, and then plans again."
         )
+    notices += left_behind(journal)
     return Memory(
         inventory=journal.inventory(),
         inventory_lost=journal.rebuilt_needed,
@@ -252,6 +263,23 @@ def _revision_before(journal: Journal, number: int) -> Revision:
         if record.number < number and record.status is RolloutStatus.STABLE
     )
     return next(earlier, Revision("none"))
+
+
+def left_behind(journal: Journal) -> list[str]:
+    """What the last rollout could not undo, in one sentence; empty where nothing is left."""
+    newest = journal.rollouts(limit=1)
+    if not newest or newest[0].status is not RolloutStatus.ROLLBACK_FAILED:
+        return []
+    touched = {StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED}
+    left = sorted(
+        f"{record.step.change.id} ({record.step.change.action} on {record.step.change.provider})"
+        for record in journal.steps(newest[0].number)
+        if isinstance(record.step, ApplyStep) and record.status in touched
+    )
+    return [
+        f"Rollout {newest[0].number} failed and could not be undone completely. Still as it left them: "
+        f"{', '.join(left) or 'nothing that is known'}. Repair what stands in the way, then `reconcile resume`."
+    ]
 
 
 def refuse(planned: Planned) -> None:

@@ -25,7 +25,7 @@ def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, finger
         if recovered is not None:
             _say(recovery(recovered))
             if recovered.code is ExitCode.ROLLBACK_FAILED:
-                return _report(recovered, output, None)
+                return report(recovered, output, None)
         planned = make(journal)
         if fingerprint is not None:
             require_same(fingerprint, planned)
@@ -36,14 +36,14 @@ def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, finger
             _print_outcome(Outcome(0, ExitCode.REFUSED, "refused by a guard"), planned)
         refuse(planned)
         if yes or not planned.plan.steps:
-            return _report(app.carry_out(planned, journal, verb), output, planned)
+            return report(app.carry_out(planned, journal, verb), output, planned)
     if not _agreed(planned):
         _say("Nothing was changed.")
         return ExitCode.ERROR
     with app.writing(verb) as journal:
         again = make(journal)
         require_same(planned.plan.fingerprint, again)
-        return _report(app.carry_out(again, journal, verb), output, again)
+        return report(app.carry_out(again, journal, verb), output, again)
 
 
 def _agreed(planned: Planned) -> bool:
@@ -67,8 +67,8 @@ def recovery(outcome: Outcome) -> str:
     return f"{start} what it had done is undone."
 
 
-def _report(outcome: Outcome, output: str, planned: Planned | None) -> int:
-    """Say how it ended and answer the exit code."""
+def report(outcome: Outcome, output: str, planned: Planned | None) -> int:
+    """Say how a rollout ended and answer the exit code."""
     if output == "json":
         _print_outcome(outcome, planned)
     elif outcome.rollout:

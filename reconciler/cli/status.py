@@ -39,6 +39,7 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
 
 
 def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
+    from reconciler.app import left_behind
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.lock import holder
     from reconciler.model.change import Cause
@@ -63,5 +64,5 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         interrupted=journal.interrupted(),
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
         backends={name: unsupported.get(name) for name in app.registry.providers} if planned else None,
-        notices=(journal.set_aside,) if journal.set_aside else (),
+        notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),
     )

@@ -149,6 +149,12 @@ def recover(engine: Engine, record: RolloutRecord) -> Outcome:
     return _finish(engine, record, records)
 
 
+def undo_again(engine: Engine, record: RolloutRecord) -> Outcome:
+    """Another try at a rollback that failed, once a person has repaired what stood in its way."""
+    why = Failure(record.failure or "its rollback failed", (), guilty=False)
+    return take_back(engine, record.number, why, record.revision, record.verb)
+
+
 def _finish(engine: Engine, record: RolloutRecord, records: Sequence[StepRecord]) -> Outcome:
     """Every change stands: note those that were not noted yet, then pass the gates."""
     started = [r.step for r in records if isinstance(r.step, ApplyStep) and r.status is StepStatus.STARTED]

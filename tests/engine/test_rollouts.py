@@ -241,3 +241,26 @@ def _repair(world: World, start: dict[str, bytes], *, good: bool) -> None:
             assert [str(e.id) for e in journal.inventory()] == ["Memo/b", "Note/a"]
     for content in world.host.files.values():
         assert MINE.rstrip(b"\n") in content
+
+
+def test_a_failed_rollback_is_resumed_once_its_obstacle_is_gone(world: World) -> None:
+    from reconciler.engine.reconcile import undo_again
+
+    def meddle(_argv: object, _stdin: bytes) -> object:
+        world.host.files[NOTES] = world.host.files[NOTES].replace(b'"ONE"', b'"theirs"')
+        return sick(_argv, _stdin)
+
+    world.apply(*FIRST)
+    before = world.files()
+    world.host.programs["check"] = meddle  # type: ignore[assignment]
+    assert world.apply(*SECOND).code is ExitCode.ROLLBACK_FAILED
+    with world.journal() as journal:
+        record = journal.rollouts(1)[0]
+        again = undo_again(world.engine(journal), record)
+        assert again.code is ExitCode.ROLLBACK_FAILED
+        assert again.left
+        world.host.files[NOTES] = world.host.files[NOTES].replace(b'"theirs"', b'"ONE"')
+        done = undo_again(world.engine(journal), journal.rollouts(1)[0])
+        assert done.code is ExitCode.ROLLED_BACK
+        assert journal.rollout(record.number).status is RolloutStatus.ROLLED_BACK
+    assert world.files() == before
