@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "Automation": "reconciler.kinds.automation:Automation",
-    "Port": "reconciler.kinds.port:Port",
-    "Service": "reconciler.kinds.service:Service",
 }
-LATER = frozenset({"Check", "Threshold", "Backup", "Alert", "Notifier"})
+LATER = frozenset({"Service", "Port", "Check", "Threshold", "Backup", "Alert", "Notifier"})
 _SHAPING = ("kinds", "load", "model")  # folders whose code decides what a manifest is read as
 
 
