@@ -11,22 +11,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.engine import reconcile
+from reconciler.engine import reconcile, rollout
 from reconciler.engine.intents import intents as resolve_intents
-from reconciler.engine.observe import Memory, Supports, observe
-from reconciler.engine.reconcile import Decision, Engine, Outcome
+from reconciler.engine.observe import Supports, observe
+from reconciler.engine.reconcile import Decision
 from reconciler.engine.restore import restore
+from reconciler.engine.rollout import Engine, Outcome
 from reconciler.host.local import LocalHost
 from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
+from reconciler.model.address import ResourceId
+from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError, Refused, StalePlan
 from reconciler.model.event import Listener, ignore
 from reconciler.model.intent import Intent, Request
-from reconciler.model.plan import ApplyStep, Plan
+from reconciler.model.mask import Mask
+from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
-from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
+from reconciler.model.rollout import RolloutStatus
 from reconciler.model.state import Snapshot
+from reconciler.past import NOTHING, TARGET, WayBack, after_rollback, memory, way_back
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read
 
@@ -34,7 +39,6 @@ if TYPE_CHECKING:
     from reconciler.journal.journal import Journal
 
 KEPT_ROLLOUTS = 1000  # older ones are forgotten, except what is stable, quarantined or unfinished
-MANY = 1_000_000  # "all of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Planned:
     request: Request
     snapshot: Snapshot
     decision: Decision
+    back: WayBack | None = None  # of a rollback
 
     @property
     def plan(self) -> Plan:
@@ -93,46 +98,45 @@ class App:
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
         return Planned(desired, request, snapshot, decision)
 
-    def plan_against(self, request: Request, snapshot: Snapshot) -> Planned:
+    def plan_against(self, request: Request, snapshot: Snapshot, desired: Desired) -> Planned:
         """The plan that the host of a saved snapshot would make of this tree."""
         from reconciler.masked import masked_intents
 
-        desired = self.load()
-        found = resolve_intents(
-            desired.resources, self.registry.providers, snapshot.host, snapshot.inventory, snapshot.unsupported.get
-        )
-        wanted = masked_intents(found, snapshot)
-        decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
+        providers = self.registry.providers
+        support = snapshot.unsupported.get
+        found = resolve_intents(desired.resources, providers, snapshot.host, snapshot.inventory, support)
+        try:
+            decision = reconcile.decide(desired, masked_intents(found, snapshot), snapshot, request, providers)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:  # facts are a provider's own
+            raise ReconcileError(
+                f"cannot plan against the snapshot: it is damaged ({type(error).__name__}: {error})",
+                hint="make one with `reconcile snapshot --out FILE` on the host",
+            ) from error
         return Planned(desired, request, snapshot, decision)
 
     def plan_rollback(self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()) -> Planned:
-        """The plan that brings back what stood after rollout `target`; None: before the last stable one."""
-        undone = _rollouts_after(journal, target)
-        kept = journal.rollout(target) if target else None
-        revision = kept.revision if kept else Revision("none")
-        if target is None:
-            revision = _revision_before(journal, undone[0].number)
-        steps = [
-            record.step
-            for rollout in undone
-            for record in journal.steps(rollout.number)
-            if isinstance(record.step, ApplyStep) and record.status is StepStatus.DONE
-        ]
-        desired = Desired(str(self.path), revision, ())
+        """The plan that brings back what stood after rollout `target`; None: before the last one in force."""
+        back = way_back(journal, target)
+        desired = Desired(str(self.path), back.revision, ())
         _, snapshot = self._look(desired, journal)
-        why = f"as it was before rollout {undone[0].number}"
-        difference = restore(steps, snapshot, why)
+        everything = back.target == 0
+        why = "as it was before anything was applied" if everything else f"as it was after rollout {back.target}"
+        difference = restore(back.steps, snapshot, why, everything=everything)
         request = self.request(accept=accept)
         decision = reconcile.settle(desired, (), snapshot, request, self.registry.providers, difference)
-        return Planned(desired, request, snapshot, decision)
+        return Planned(desired, request, snapshot, decision, back)
 
-    def quarantine_undone(self, target: int | None, journal: Journal, before: int) -> None:
-        """After a rollback: what was rolled back is not applied again until it changes or is released."""
-        stable = journal.stable()
-        for rollout in _rollouts_after(journal, target, before=before)[-1:]:
-            if rollout.verb == "apply" and (stable is None or stable[1].digest != rollout.revision.digest):
-                reason = "a person rolled it back"
-                journal.quarantine_add(rollout.revision, reason, rollout.number)
+    def known(self, targets: frozenset[ResourceId], desired: Desired) -> frozenset[ResourceId]:
+        """The targets, each of which must be in the manifests or in the inventory. Raises with the nearest name."""
+        with self.journal() as journal:
+            names = {resource.id for resource in desired.resources} | {entry.id for entry in journal.inventory()}
+        for target in sorted(targets - names):
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(target), [str(name) for name in sorted(names)], n=1)
+            hint = f"did you mean {near[0]}?" if near else "`reconcile validate` says what the manifests hold"
+            raise ReconcileError(f"cannot find the target {target}: no manifest and no inventory has it", hint=hint)
+        return targets
 
     def check(self, resources: Sequence[Resource]) -> None:
         """Raises LoadError with every spec that no backend can express. Looks at no backend."""
@@ -149,7 +153,11 @@ class App:
         if journal is None:
             with self.journal() as reading:
                 return self._look(desired, reading)
-        host, providers, remembered = ReadOnlyHost(self.host), self.registry.providers, memory(journal)
+        from reconciler.journal.lock import holder
+
+        host, providers = ReadOnlyHost(self.host), self.registry.providers
+        applying = holder(self.folders.state) if journal.read_only else None
+        remembered = memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
         wanted = resolve_intents(desired.resources, providers, host.facts(), remembered.inventory, support)
         return wanted, observe(host, providers, wanted, remembered, support)
@@ -179,12 +187,13 @@ class App:
                 journal.close()
 
     def engine(self, journal: Journal) -> Engine:
-        return Engine(self.host, self.registry.providers, journal, self.listener, self.stopping)
+        mask = Mask(journal.mask_key())
+        return Engine(self.host, self.registry.providers, journal, self.listener, self.stopping, mask)
 
     def recover(self, journal: Journal) -> Outcome | None:
         """Finish or undo what an earlier process left behind; None where nothing was."""
         record = journal.interrupted()
-        return None if record is None else reconcile.recover(self.engine(journal), record)
+        return None if record is None else rollout.recover(self.engine(journal), record)
 
     def resume(self, journal: Journal) -> Outcome | None:
         """Finish or undo whatever was left half-way, a failed rollback included; None where nothing was."""
@@ -194,14 +203,20 @@ class App:
         newest = journal.rollouts(limit=1)
         if not newest or newest[0].status is not RolloutStatus.ROLLBACK_FAILED:
             return None
-        return reconcile.undo_again(self.engine(journal), newest[0])
+        return rollout.undo_again(self.engine(journal), newest[0])
 
     def carry_out(self, planned: Planned, journal: Journal, verb: str) -> Outcome:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""
         refuse(planned)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
         if planned.plan.steps:
-            outcome = reconcile.roll_out(self.engine(journal), planned.plan, verb)
+            engine, back = self.engine(journal), planned.back
+            settings: Json = {} if back is None else {TARGET: back.target}
+            outcome = reconcile.roll_out(
+                engine, planned.plan, verb, revision=_stands_for(planned, journal), settings=settings
+            )
+            if back is not None and outcome.code is ExitCode.DONE:
+                after_rollback(journal, back, outcome.rollout)
         if outcome.code is ExitCode.DONE:
             if planned.decision.remember or planned.decision.forget:
                 journal.remember(planned.decision.remember, planned.decision.forget)
@@ -212,74 +227,12 @@ class App:
         return outcome
 
 
-def memory(journal: Journal) -> Memory:
-    """What a plan depends on and the journal knows."""
-    notices: list[str] = []
-    if journal.set_aside is not None:
-        notices.append(journal.set_aside)
-    record = journal.interrupted()
-    if record is not None:
-        notices.append(
-            f"Rollout {record.number} ({record.verb}) was interrupted. "
-            "The next apply first finishes or undoes it, and then plans again."
-        )
-    notices += left_behind(journal)
-    return Memory(
-        inventory=journal.inventory(),
-        inventory_lost=journal.rebuilt_needed,
-        quarantine=journal.quarantine(),
-        notices=tuple(notices),
-        mask_key=journal.mask_key(),
-    )
-
-
-def _rollouts_after(journal: Journal, target: int | None, *, before: int | None = None) -> list[RolloutRecord]:
-    """Stable rollouts after `target`, oldest first; None: only the last one. Raises where there is none."""
-    records = [
-        record
-        for record in reversed(journal.rollouts(limit=MANY))
-        if record.status is RolloutStatus.STABLE and (before is None or record.number < before)
-    ]
-    if target is None:
-        found = records[-1:]
-    else:
-        known = {record.number for record in records}
-        if target and target not in known:
-            raise ReconcileError(
-                f"cannot roll back to rollout {target}: it is not a rollout that became stable",
-                hint="`reconcile history` lists them; 0 means before the first one",
-            )
-        found = [record for record in records if record.number > target]
-    if not found:
-        raise ReconcileError("cannot roll back: there is no stable rollout to take back")
-    return found
-
-
-def _revision_before(journal: Journal, number: int) -> Revision:
-    """The revision that was stable before a rollout."""
-    earlier = (
-        record.revision
-        for record in journal.rollouts(limit=MANY)
-        if record.number < number and record.status is RolloutStatus.STABLE
-    )
-    return next(earlier, Revision("none"))
-
-
-def left_behind(journal: Journal) -> list[str]:
-    """What the last rollout could not undo, in one sentence; empty where nothing is left."""
-    newest = journal.rollouts(limit=1)
-    if not newest or newest[0].status is not RolloutStatus.ROLLBACK_FAILED:
-        return []
-    touched = {StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED}
-    left = sorted(
-        f"{record.step.change.id} ({record.step.change.action} on {record.step.change.provider})"
-        for record in journal.steps(newest[0].number)
-        if isinstance(record.step, ApplyStep) and record.status in touched
-    )
-    return [
-        f"Rollout {newest[0].number} failed and could not be undone completely. Still as it left them: "
-        f"{', '.join(left) or 'nothing that is known'}. Repair what stands in the way, then `reconcile resume`."
-    ]
+def _stands_for(planned: Planned, journal: Journal) -> Revision | None:
+    """What the host stands for after a plan that carries out only a part of its revision; None: all of it."""
+    if not planned.request.targets:
+        return None
+    stable = journal.stable()
+    return stable[1] if stable else NOTHING
 
 
 def refuse(planned: Planned) -> None:

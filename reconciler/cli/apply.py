@@ -56,7 +56,7 @@ def command(path: Path, yes: bool, output: str, targets: tuple[str, ...], accept
             )
         app = application(path, listener=progress(sys.stderr), signals=signals)
         desired = app.load()
-        request = app.request(targets=addresses(targets), accept=frozenset(accept))
+        request = app.request(targets=app.known(addresses(targets), desired), accept=frozenset(accept))
         return roll_out(
             app,
             lambda journal: app.plan(request, desired=desired, journal=journal),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -44,14 +45,17 @@ def command(
     from reconciler.model.errors import ExitCode
 
     app = application(path)
+    desired = app.load()
     request = app.request(targets=addresses(targets), accept=frozenset(accept))
     if against is None:
-        planned = app.plan(request)
+        app.known(request.targets, desired)
+        planned = app.plan(request, desired=desired)
     else:
         from reconciler.masked import read_snapshot
 
-        planned = app.plan_against(request, read_snapshot(against))
-    sys.stdout.write(show_plan(planned, output, sys.stdout, apply_with=apply_command(planned)))
+        planned = app.plan_against(request, read_snapshot(against), desired)
+    apply_with = apply_command(planned) if out is None else shlex.join(["reconcile", "apply", str(out)])
+    sys.stdout.write(show_plan(planned, output, sys.stdout, apply_with=apply_with))
     if out is not None:
         from reconciler.cli.render.json import json_text
         from reconciler.cli.saved import saved_json

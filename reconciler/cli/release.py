@@ -43,7 +43,9 @@ def _free(app: App, revision: str) -> int:
             f"cannot release the revision {revision}: it is not quarantined", hint="`reconcile status` lists those"
         )
     for item in freed:
-        sys.stdout.write(f"{item.revision.label} may be applied again (it failed in rollout {item.rollout}).\n")
+        sys.stdout.write(
+            f"{item.revision.label} may be applied again (quarantined since rollout {item.rollout}: {item.reason}).\n"
+        )
     return 0
 
 

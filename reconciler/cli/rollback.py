@@ -32,16 +32,10 @@ def command(rollout: int | None, yes: bool, output: str, accept: tuple[str, ...]
 
     with Signals() as signals:
         app = application(Path(), listener=progress(sys.stderr), signals=signals)
-        with app.journal() as journal:
-            newest = journal.rollouts(limit=1)
-        code = roll_out(
+        return roll_out(
             app,
             lambda journal: app.plan_rollback(rollout, journal, accept=frozenset(accept)),
             "rollback",
             output=output,
             yes=yes,
         )
-        if code == 0 and newest:
-            with app.writing("rollback") as journal:
-                app.quarantine_undone(rollout, journal, before=newest[0].number + 1)
-        return code

@@ -11,7 +11,7 @@ import click
 from reconciler.app import App, Planned, refuse, require_same
 from reconciler.cli.session import print_json
 from reconciler.cli.show_plan import show_plan
-from reconciler.engine.reconcile import Outcome
+from reconciler.engine.rollout import Outcome
 from reconciler.journal.journal import Journal
 from reconciler.model.errors import ExitCode, ReconcileError
 

@@ -84,7 +84,7 @@ def read_saved(path: Path) -> SavedPlan:
                 prune=decode(type(Request().prune), request["prune"]),
             ),
             fingerprint=data["fingerprint"],
-            mask_key=data["maskKey"],
+            mask_key=str(data["maskKey"]),
         )
     except OSError as error:
         raise ReconcileError(f"cannot read the plan {path}: {error.strerror}") from error

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_PATH = "desired"
+GUARDS = ("prune", "double-run", "missed-run", "downtime", "data-loss")
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -47,8 +48,8 @@ def accept_option(function: F) -> F:
     return click.option(
         "--accept",
         multiple=True,
-        metavar="GUARD",
-        help="Overrule a guard by name: prune, double-run, missed-run, downtime, data-loss. Repeatable.",
+        type=click.Choice(GUARDS),
+        help="Overrule a guard by name. Repeatable.",
     )(function)
 
 

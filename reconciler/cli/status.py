@@ -39,10 +39,10 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
 
 
 def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
-    from reconciler.app import left_behind
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.lock import holder
     from reconciler.model.change import Cause
+    from reconciler.past import left_behind
 
     stable = journal.stable()
     found = holder(app.folders.state)
@@ -61,7 +61,7 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         pending=sum(c.cause is not Cause.DRIFT for c in changes) if planned else None,
         drifted=drifted if planned else None,
         quarantine=journal.quarantine(),
-        interrupted=journal.interrupted(),
+        interrupted=None if found else journal.interrupted(),
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
         backends={name: unsupported.get(name) for name in app.registry.providers} if planned else None,
         notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),

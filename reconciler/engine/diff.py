@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
-from reconciler.model.data import Json
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.plan import Skip, Veto
 from reconciler.model.resource import DriftPolicy
-from reconciler.model.state import Observed, Owned, Ownership, Snapshot, State
+from reconciler.model.state import Observed, Owned, Ownership, Snapshot, State, without_ignored
 from reconciler.provider import Provider
 
 
@@ -33,11 +32,11 @@ def diff(
     pass_ = _Pass(snapshot, request, providers, revision, elsewhere)
     wanted = {intent.id: intent for intent in intents}
     standing = {place.id for place in pass_.ours}
-    for id_ in sorted(wanted.keys() | standing | pass_.applied.keys() | elsewhere):
+    for id_ in sorted(wanted.keys() | standing | pass_.applied.keys() | elsewhere | request.release):
         if id_ in pass_.elsewhere:
             pass_.placed_elsewhere(id_)
         elif request.targets and id_ not in request.targets:
-            pass_.unchanged += id_ in wanted
+            pass_.untouched += id_ in wanted
         elif id_ in request.release:
             pass_.release(id_)
         elif id_ in wanted:
@@ -63,6 +62,7 @@ class _Pass:
     forget: list[ResourceId] = field(default_factory=list)
     owned: dict[ResourceId, Owned] = field(default_factory=dict)
     unchanged: int = 0
+    untouched: int = 0  # wanted, but not a target
     ours: dict[Place, Observed] = field(init=False)
     foreign: dict[Place, list[Observed]] = field(init=False)
     applied: dict[ResourceId, Owned] = field(init=False)
@@ -237,13 +237,20 @@ class _Pass:
                 after=intent.state,
                 cause=cause,
                 reason=f"{reason} ({intent.why})" if intent.why and action is Action.CREATE else reason,
-                where=observed.where if observed else "",
+                where=observed.where if observed else self._destination(intent),
                 document_before=observed.document if observed else None,
                 document_after=self.providers[intent.provider].document(intent.id, intent.state),
                 restore=observed.restore if observed else None,
             )
         )
         self.owned[intent.id] = self._entry(intent, intent.state)
+
+    def _destination(self, intent: Intent) -> str:
+        """Where something new will stand, for backends that keep one place per user."""
+        user = intent.state.attributes.get("user")
+        if user is None:
+            return ""
+        return f"{intent.provider} of {user or self.snapshot.host.user}"
 
     def _entry(self, intent: Intent, state: State) -> Owned:
         resource = intent.resource
@@ -255,6 +262,7 @@ class _Pass:
             skipped=tuple(self.skipped),
             vetoes=tuple(self.vetoes),
             unchanged=self.unchanged,
+            untouched=self.untouched,
             remember=tuple(self.remember),
             forget=tuple(self.forget),
             owned=self.owned,
@@ -279,31 +287,3 @@ def _mark_lost(id_: ResourceId, foreign: Observed) -> Veto:
         id=id_,
         hint=f"`reconcile adopt {id_}` takes it over again; or remove that entry, or the manifest",
     )
-
-
-def without_ignored(desired: State, observed: State, ignore: Sequence[str]) -> State:
-    """`desired` with the ignored attributes as they were found: another party may set those."""
-    if not ignore:
-        return desired
-    attributes: Json = dict(desired.attributes)
-    for path in ignore:
-        attributes = _copied(attributes, observed.attributes, path.split("."))
-    return State(attributes if isinstance(attributes, dict) else {})
-
-
-def _copied(target: Json, source: Json, path: Sequence[str]) -> Json:
-    """`target` with the value at `path` taken from `source`, absent where `source` has none."""
-    target_map = dict(target) if isinstance(target, Mapping) else {}
-    source_map = source if isinstance(source, Mapping) else {}
-    head, rest = path[0], path[1:]
-    if rest and (head in target_map or head in source_map):
-        inner = _copied(target_map.get(head, {}), source_map.get(head, {}), rest)
-        if inner:
-            target_map[head] = inner
-        else:
-            target_map.pop(head, None)
-    elif head in source_map:
-        target_map[head] = source_map[head]
-    else:
-        target_map.pop(head, None)
-    return target_map

@@ -41,7 +41,7 @@ def plan(
         steps=tuple(graph.steps),
         skipped=difference.skipped,
         vetoes=tuple(vetoes),
-        notices=snapshot.notices,
+        notices=(*snapshot.notices, *_limited(difference.untouched)),
         unchanged=difference.unchanged,
         sources={c.id: str(wanted[c.id].resource.source) for c in changes if c.id in wanted},
     )
@@ -170,3 +170,10 @@ def _waves(ids: set[ResourceId], needs: Mapping[ResourceId, Sequence[ResourceId]
         waves.append(ready)
         sorter.done(*ready)
     return waves
+
+
+def _limited(untouched: int) -> tuple[str, ...]:
+    if not untouched:
+        return ()
+    others = "1 other resource is" if untouched == 1 else f"{untouched} other resources are"
+    return (f"This plan is limited to its targets; {others} left out, whatever their state.",)

@@ -12,15 +12,23 @@ from reconciler.model.plan import ApplyStep, Skip, Veto
 from reconciler.model.state import Observed, Owned, Ownership, Snapshot
 
 
-def restore(steps: Sequence[ApplyStep], snapshot: Snapshot, why: str) -> Difference:
-    """The difference that takes back `steps`, given oldest first. What somebody changed since is vetoed."""
+def restore(
+    steps: Sequence[tuple[int, ApplyStep]], snapshot: Snapshot, why: str, *, everything: bool = False
+) -> Difference:
+    """The difference that takes back `steps`, given oldest first with the number of their rollouts.
+
+    `everything`: what is ours goes, also where nobody remembers how it came. What somebody changed since is vetoed.
+    """
     ours = {item.place: item for item in snapshot.found if item.ownership is Ownership.OURS}
     changes: list[Change] = []
     skipped: list[Skip] = []
     vetoes: list[Veto] = []
     owned: dict[ResourceId, Owned] = {}
     for place, (oldest, newest) in sorted(_spans(steps).items()):
-        back = _back(oldest, newest, why)
+        back = _back(oldest, newest[1], why, everything)
+        if back.action is Action.NONE and oldest.change.action is Action.ADOPT:
+            vetoes.append(_adopted_and_gone(place.id, newest[0]))
+            continue
         if back.action is Action.NONE or _equals(back, ours):
             skipped.append(Skip(place.id, "already as it was before"))
             continue
@@ -30,31 +38,34 @@ def restore(steps: Sequence[ApplyStep], snapshot: Snapshot, why: str) -> Differe
             continue
         found = ours.get(place)
         changes.append(replace(back, restore=found.restore, where=found.where) if found else back)
-        if oldest.previous is not None:
+        if oldest.previous is not None and back.after is not None and back.action is not Action.RELEASE:
             owned[place.id] = oldest.previous
+    if everything:
+        known = {step.change.place for _, step in steps}
+        changes += [_removal(item, why) for place, item in sorted(ours.items()) if place not in known]
     return Difference(tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned)
 
 
-def _spans(steps: Sequence[ApplyStep]) -> dict[Place, tuple[ApplyStep, ApplyStep]]:
-    """First and last step of each resource."""
-    spans: dict[Place, tuple[ApplyStep, ApplyStep]] = {}
-    for step in steps:
-        first, _ = spans.get(step.change.place, (step, step))
-        spans[step.change.place] = (first, step)
+def _spans(steps: Sequence[tuple[int, ApplyStep]]) -> dict[Place, tuple[ApplyStep, tuple[int, ApplyStep]]]:
+    """First step and last step, with its rollout, of each resource in each backend."""
+    spans: dict[Place, tuple[ApplyStep, tuple[int, ApplyStep]]] = {}
+    for rollout, step in steps:
+        first, _ = spans.get(step.change.place, (step, (rollout, step)))
+        spans[step.change.place] = (first, (rollout, step))
     return spans
 
 
-def _back(oldest: ApplyStep, newest: ApplyStep, why: str) -> Change:
+def _back(oldest: ApplyStep, newest: ApplyStep, why: str, everything: bool) -> Change:
     """One change from what the newest step left to what the oldest one found."""
     first, last = oldest.change, newest.change.inverse()
-    was_ours = first.before is not None and first.action is not Action.ADOPT
+    was_ours = first.before is not None and first.action is not Action.ADOPT and not everything
     is_ours = last.before is not None and last.action is not Action.ADOPT
     return replace(
         last,
         action=_action(was_ours, is_ours, first),
-        after=first.before,
+        after=first.before if was_ours or first.action is Action.ADOPT else None,
         exact=first.restore,
-        document_after=first.document_before,
+        document_after=first.document_before if was_ours or first.action is Action.ADOPT else None,
         cause=Cause.REQUESTED,
         reason=why,
     )
@@ -69,6 +80,28 @@ def _action(was_ours: bool, is_ours: bool, first: Change) -> Action:
     if not is_ours:
         return Action.NONE
     return Action.RELEASE if first.action is Action.ADOPT else Action.DELETE
+
+
+def _removal(item: Observed, why: str) -> Change:
+    """Something of ours whose coming no journal remembers."""
+    return Change(
+        id=item.id,
+        provider=item.provider,
+        action=Action.DELETE,
+        before=item.state,
+        after=None,
+        cause=Cause.REQUESTED,
+        reason=why,
+        where=item.where,
+        document_before=item.document,
+        restore=item.restore,
+    )
+
+
+def _adopted_and_gone(id_: ResourceId, rollout: int) -> Veto:
+    message = f"{id_} was adopted, and removed later in rollout {rollout}: one step cannot take back both"
+    hint = f"roll back in two steps: first `reconcile rollback {rollout - 1}`, then this one again"
+    return Veto("rollback", message, id_, hint)
 
 
 def _equals(back: Change, ours: Mapping[Place, Observed]) -> bool:

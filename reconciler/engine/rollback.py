@@ -43,7 +43,8 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
         elif stands(step.change.inverse(), ours):
             kept.append(inverse(step))
         else:
-            stuck.append((step, f"{step.change.id} is neither as before nor as after the change"))
+            why = "stands neither as before nor as after the change: somebody else changed it, so it is left"
+            stuck.append((step, f"{step.change.id} {why}"))
     phases = tuple(tuple(reversed(waves[level])) for level in sorted(waves, reverse=True))
     return Undo(phases, tuple(kept), tuple(stuck))
 

@@ -87,6 +87,11 @@ class Journal:
     # -- ownership
 
     @property
+    def read_only(self) -> bool:
+        """Whether it was opened to be read: somebody else may be writing it."""
+        return isinstance(self._source, Reader)
+
+    @property
     def rebuilt_needed(self) -> bool:
         """True until the inventory was confirmed once: what is on the host may be ours without being listed."""
         return not self._read(inventory.is_confirmed)

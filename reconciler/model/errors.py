@@ -93,6 +93,12 @@ class JournalError(ReconcileError):
     """The journal cannot be read or written."""
 
 
+class CutShort(ReconcileError):
+    """A rollout stopped half-way with the host possibly changed; the next apply brings it to an end."""
+
+    exit_code = ExitCode.PARTLY
+
+
 class StalePlan(ReconcileError):
     """Something changed since the plan was made, so it was not applied."""
 

@@ -65,4 +65,4 @@ class Difference:
     remember: tuple[Owned, ...]
     forget: tuple[ResourceId, ...]
     owned: Mapping[ResourceId, Owned]  # entry of each changed resource once its change is done
-    elsewhere: int = 0  # resources that belong to other hosts
+    untouched: int = 0  # wanted resources that are no target of this pass

@@ -5,7 +5,7 @@ A state is comparable with `==`; whatever must not take part in comparison stays
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -109,3 +109,31 @@ class Snapshot:
     quarantine: tuple[Quarantined, ...]
     notices: tuple[str, ...]  # what the reader must know first: an interrupted rollout, a journal set aside
     mask_key: str  # key of the digests that stand for masked values
+
+
+def without_ignored(desired: State, observed: State, ignore: Sequence[str]) -> State:
+    """`desired` with the ignored attributes as they were found: another party may set those."""
+    if not ignore:
+        return desired
+    attributes: Json = dict(desired.attributes)
+    for path in ignore:
+        attributes = _copied(attributes, observed.attributes, path.split("."))
+    return State(attributes if isinstance(attributes, dict) else {})
+
+
+def _copied(target: Json, source: Json, path: Sequence[str]) -> Json:
+    """`target` with the value at `path` taken from `source`, absent where `source` has none."""
+    target_map = dict(target) if isinstance(target, Mapping) else {}
+    source_map = source if isinstance(source, Mapping) else {}
+    head, rest = path[0], path[1:]
+    if rest and (head in target_map or head in source_map):
+        inner = _copied(target_map.get(head, {}), source_map.get(head, {}), rest)
+        if inner:
+            target_map[head] = inner
+        else:
+            target_map.pop(head, None)
+    elif head in source_map:
+        target_map[head] = source_map[head]
+    else:
+        target_map.pop(head, None)
+    return target_map

@@ -244,7 +244,7 @@ def _repair(world: World, start: dict[str, bytes], *, good: bool) -> None:
 
 
 def test_a_failed_rollback_is_resumed_once_its_obstacle_is_gone(world: World) -> None:
-    from reconciler.engine.reconcile import undo_again
+    from reconciler.engine.rollout import undo_again
 
     def meddle(_argv: object, _stdin: bytes) -> object:
         world.host.files[NOTES] = world.host.files[NOTES].replace(b'"ONE"', b'"theirs"')

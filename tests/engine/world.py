@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from reconciler.engine import reconcile
+from reconciler.engine import reconcile, rollout
 from reconciler.engine.intents import intents
 from reconciler.engine.observe import Memory, Supports, observe
-from reconciler.engine.reconcile import Decision, Engine, Outcome
+from reconciler.engine.reconcile import Decision
+from reconciler.engine.rollout import Engine, Outcome
 from reconciler.host.fake import FakeHost
 from reconciler.host.protocol import Completed
 from reconciler.journal.journal import Journal
@@ -18,6 +19,7 @@ from reconciler.model.address import ResourceId
 from reconciler.model.data import digest
 from reconciler.model.event import ignore
 from reconciler.model.intent import Request
+from reconciler.model.mask import Mask
 from reconciler.model.resource import Desired, Probe, Resource, Revision, Source, VerifyPolicy
 from reconciler.provider import Provider
 from reconciler.testing.memory import MemoryProvider
@@ -72,7 +74,7 @@ class World:
         return Journal.open(self.folder, clock=self.host.clock)
 
     def engine(self, journal: Journal) -> Engine:
-        return Engine(self.host, self.providers, journal, ignore, self.stopping)
+        return Engine(self.host, self.providers, journal, ignore, self.stopping, Mask("k"))
 
     def stopping(self, count: int) -> str | None:
         return "SIGTERM" if self.signals >= count else None
@@ -99,7 +101,7 @@ class World:
 
     def recover(self, journal: Journal) -> Outcome | None:
         record = journal.interrupted()
-        return None if record is None else reconcile.recover(self.engine(journal), record)
+        return None if record is None else rollout.recover(self.engine(journal), record)
 
     def settled(self, *resources: Resource) -> bool:
         """Whether a fresh plan for these resources would do nothing."""

@@ -62,7 +62,8 @@ def origin(plan: Plan) -> str:
     name = f"{revision.commit[:8]}" if revision.commit else f"{revision.digest[:8]} (not in git)"
     branch = f" on {revision.branch}" if revision.branch else ""
     dirty = " with uncommitted changes" if revision.dirty else ""
-    return f"Revision {name}{branch}{dirty}, read from {plan.path}."
+    source = "this folder" if plan.path in ("", ".") else plan.path
+    return f"Revision {name}{branch}{dirty}, read from {source}."
 
 
 def manifest_place(plan: Plan, id_: ResourceId | None) -> tuple[str, str]:

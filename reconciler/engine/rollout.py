@@ -1,0 +1,237 @@
+"""Doing: what a rollout needs, how it becomes stable or is taken back, how an interrupted one comes to an end.
+
+The executor carries out; `rollback` says what to undo. Nothing here chooses what to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from reconciler.engine import executor, rollback, verify
+from reconciler.engine.executor import Failure, StepJournal, Walk
+from reconciler.host.protocol import Host
+from reconciler.host.stoppable import StoppableClock
+from reconciler.model.address import Place, ResourceId
+from reconciler.model.data import Json
+from reconciler.model.errors import ExitCode, ReconcileError
+from reconciler.model.event import Event, EventType, Listener
+from reconciler.model.mask import Mask
+from reconciler.model.plan import ApplyStep, Step, VerifyStep
+from reconciler.model.resource import Revision
+from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
+from reconciler.model.state import Observed, Owned, Ownership, State
+from reconciler.provider import Provider, Wanted
+
+
+class StepRecord(Protocol):
+    """One step as the journal holds it."""
+
+    @property
+    def step(self) -> Step: ...
+    @property
+    def status(self) -> StepStatus: ...
+
+
+class Journal(StepJournal, Protocol):
+    """What a rollout writes down and reads back."""
+
+    def begin(self, *, verb: str, path: str, revision: Revision, steps: Sequence[Step], settings: Json) -> int: ...
+    def steps(self, number: int) -> Sequence[StepRecord]: ...
+    def steps_undone(
+        self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
+    ) -> None: ...
+    def undoing(self, rollout: int, failure: str) -> None: ...
+    def finish(self, rollout: int, status: RolloutStatus, summary: str) -> None: ...
+    def quarantine_add(self, revision: Revision, reason: str, rollout: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What doing needs, wired once. `stopping(n)` is the reason to stop after n signals, or None."""
+
+    host: Host
+    providers: Mapping[str, Provider]
+    journal: Journal
+    listener: Listener
+    stopping: Callable[[int], str | None]
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a rollout ended. `left` names what could not be undone."""
+
+    rollout: int
+    code: ExitCode
+    message: str
+    left: tuple[str, ...] = ()
+
+
+def recover(engine: Engine, record: RolloutRecord) -> Outcome:
+    """Finish or undo an interrupted rollout, by looking at the host.
+
+    It is finished when every change already stands: only its gates are left. Otherwise it is undone,
+    because what was wanted then may not be wanted now.
+    """
+    records = engine.journal.steps(record.number)
+    ours = _marked(look(engine, [r.step for r in records]))
+    applies = [(r.step, r.status) for r in records if isinstance(r.step, ApplyStep)]
+    stands = all(
+        status in (StepStatus.STARTED, StepStatus.DONE) and rollback.stands(step.change, ours)
+        for step, status in applies
+    )
+    if record.status is not RolloutStatus.RUNNING or not stands:
+        why = Failure("the process was interrupted", (), guilty=False)
+        return take_back(engine, record.number, why, record.revision, record.verb, record.status)
+    return _finish(engine, record, records)
+
+
+def undo_again(engine: Engine, record: RolloutRecord) -> Outcome:
+    """Another try at a rollback that failed, once a person has repaired what stood in its way."""
+    why = Failure(record.failure or "its rollback failed", (), guilty=False)
+    return take_back(engine, record.number, why, record.revision, record.verb)
+
+
+def _finish(engine: Engine, record: RolloutRecord, records: Sequence[StepRecord]) -> Outcome:
+    """Every change stands: note those that were not noted yet, then pass the gates."""
+    started = [r.step for r in records if isinstance(r.step, ApplyStep) and r.status is StepStatus.STARTED]
+    engine.journal.steps_done(
+        record.number,
+        [step.number for step in started],
+        [step.owned for step in started if step.owned is not None],
+        [step.change.id for step in started if step.owned is None],
+    )
+    steps = [r.step for r in records]
+    finished = frozenset(
+        r.step.number for r in records if isinstance(r.step, ApplyStep) or r.status is StepStatus.DONE
+    )
+    failure = executor.execute(walk(engine, record.number, steps), steps, finished)
+    if failure is None:
+        return stable(engine, record.number, sum(isinstance(step, ApplyStep) for step in steps))
+    return take_back(engine, record.number, failure, record.revision, record.verb)
+
+
+def take_back(
+    engine: Engine,
+    number: int,
+    failure: Failure,
+    revision: Revision,
+    verb: str,
+    status: RolloutStatus = RolloutStatus.RUNNING,
+) -> Outcome:
+    """Undo what a rollout did, last step first, through the same executor; then look whether it is undone."""
+    touched = True
+    if status is RolloutStatus.RUNNING:
+        engine.journal.undoing(number, failure.message)
+    engine.listener(Event(EventType.UNDO_STARTED, f"{failure.message}; undoing rollout {number}"))
+    records = engine.journal.steps(number)
+    try:
+        found = look(engine, [r.step for r in records])
+        todo = rollback.undo([(r.step, r.status) for r in records], found)
+        touched = bool(todo.phases or todo.stuck)
+        left = [why for _, why in todo.stuck]
+        _note_undone(engine, number, todo.kept)
+        left += _run_undo(engine, number, todo)
+    except ReconcileError as error:
+        left = [str(error)]
+    if (why := engine.stopping(2)) is not None:
+        message = f"the undo of rollout {number} was cut short by {why}; the next apply goes on with it"
+        return Outcome(number, ExitCode.PARTLY, message, tuple(left))
+    if failure.guilty and verb == "apply":
+        engine.journal.quarantine_add(revision, failure.message, number)
+    if left:
+        engine.journal.finish(number, RolloutStatus.ROLLBACK_FAILED, failure.message)
+        engine.listener(Event(EventType.UNDO_FAILED, f"rollout {number} could not be undone"))
+        return Outcome(number, ExitCode.ROLLBACK_FAILED, failure.message, tuple(left))
+    engine.journal.finish(number, RolloutStatus.ROLLED_BACK, failure.message)
+    engine.listener(Event(EventType.UNDO_DONE, f"rollout {number} undone: everything is as before"))
+    code = ExitCode.STALE if failure.stale and not touched else ExitCode.ROLLED_BACK
+    return Outcome(number, code, failure.message)
+
+
+def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
+    """Carry out the phases of an undo. Answers what could not be undone."""
+    undone = [step for phase in todo.phases for step in phase]
+    journal = _UndoJournal(engine.journal)
+    left: list[str] = []
+    for phase in todo.phases:
+        undoing = replace(walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2))
+        failure = executor.execute(undoing, phase)
+        if failure is not None:
+            left.append(f"{', '.join(str(i) for i in failure.ids)}: {failure.message}")
+            return left
+    checks = rollback.checks(undone)
+    expected = {step.change.place: rollback.outcome(step.change) for step in undone}
+    wrong = verify.verify(engine.host, engine.providers, checks, expected, engine.host.clock)
+    return [f"{id_}: {why}" for id_, why in sorted(wrong.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class _UndoJournal:
+    """Records what the executor does during an undo as undone steps of the same rollout."""
+
+    journal: Journal
+
+    def steps_refused(self, rollout: int, numbers: Sequence[int], why: str) -> None:
+        """A conflict during an undo: the steps keep their status, and the undo says what is left."""
+
+    def steps_started(self, rollout: int, numbers: Sequence[int]) -> None:
+        """The intent to undo is on disk already, as the status of the rollout."""
+
+    def steps_done(
+        self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
+    ) -> None:
+        self.journal.steps_undone(rollout, numbers, owned, disowned)
+
+    def steps_failed(self, rollout: int, numbers: Sequence[int], why: str) -> None:
+        """A step that could not be undone keeps its status: the next start tries again."""
+
+
+def _note_undone(engine: Engine, number: int, steps: Sequence[ApplyStep]) -> None:
+    owned = [step.owned for step in steps if step.owned is not None]
+    disowned = [step.change.id for step in steps if step.owned is None]
+    engine.journal.steps_undone(number, [step.number for step in steps], owned, disowned)
+
+
+def stable(engine: Engine, number: int, changes: int) -> Outcome:
+    summary = f"{changes} change{'s' if changes != 1 else ''} applied and verified"
+    engine.journal.finish(number, RolloutStatus.STABLE, summary)
+    return Outcome(number, ExitCode.DONE, summary)
+
+
+def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
+    expected: dict[Place, State | None] = {
+        step.change.place: rollback.outcome(step.change) for step in steps if isinstance(step, ApplyStep)
+    }
+    clock = StoppableClock(engine.host.clock, lambda: engine.stopping(1))
+
+    def gate(gates: Sequence[VerifyStep]) -> dict[ResourceId, str]:
+        """What a probe says may hold what it was told in confidence: masked before anybody sees or stores it."""
+        failed = verify.verify(engine.host, engine.providers, gates, expected, clock)
+        return {id_: engine.mask.text(why) for id_, why in failed.items()}
+
+    return Walk(
+        host=engine.host,
+        providers=engine.providers,
+        journal=engine.journal,
+        rollout=number,
+        gate=gate,
+        listener=engine.listener,
+        stopping=lambda: engine.stopping(1),
+    )
+
+
+def look(engine: Engine, steps: Sequence[Step]) -> list[Observed]:
+    """A fresh look at every backend that these steps speak of."""
+    found: list[Observed] = []
+    changes = [step.change for step in steps if isinstance(step, ApplyStep)]
+    for name in sorted({change.provider for change in changes}):
+        wanted = [Wanted(c.id, c.after, c.before) for c in changes if c.provider == name]
+        found += engine.providers[name].observe(engine.host, wanted).found
+    return found
+
+
+def _marked(found: Sequence[Observed]) -> dict[Place, Observed]:
+    return {item.place: item for item in found if item.ownership is Ownership.OURS}

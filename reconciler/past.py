@@ -1,0 +1,118 @@
+"""What the journal remembers, in the words of a plan: ownership, what was left half-way, what a rollback takes back.
+
+Reads and decides; carrying out is the business of `app` and the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.engine.observe import Memory
+from reconciler.model.errors import ReconcileError
+from reconciler.model.plan import ApplyStep
+from reconciler.model.resource import Revision
+from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
+
+if TYPE_CHECKING:
+    from reconciler.journal.journal import Journal
+
+MANY = 1_000_000  # "all of them"
+NOTHING = Revision("none")  # what a host stands for before anything was applied
+TARGET = "target"  # key of a rollback's settings: the rollout that it went back to
+
+
+def memory(journal: Journal, applying: str | None) -> Memory:
+    """What a plan depends on and the journal knows. `applying` names who is changing the host right now."""
+    notices = [journal.set_aside] if journal.set_aside is not None else []
+    record = journal.interrupted()
+    if applying is not None:
+        notices.append(f"{applying} is changing this host right now: what you see is on its way to something else.")
+    elif record is not None:
+        notices.append(
+            f"Rollout {record.number} ({record.verb}) was interrupted. "
+            "The next apply first finishes or undoes it, and then plans again."
+        )
+    return Memory(
+        inventory=journal.inventory(),
+        inventory_lost=journal.rebuilt_needed and applying is None,
+        quarantine=journal.quarantine(),
+        notices=tuple(notices + left_behind(journal)),
+        mask_key=journal.mask_key(),
+    )
+
+
+def left_behind(journal: Journal) -> list[str]:
+    """What the last rollout could not undo, in one sentence; empty where nothing is left."""
+    newest = journal.rollouts(limit=1)
+    if not newest or newest[0].status is not RolloutStatus.ROLLBACK_FAILED:
+        return []
+    touched = {StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED}
+    left = sorted(
+        f"{record.step.change.id} ({record.step.change.action} on {record.step.change.provider})"
+        for record in journal.steps(newest[0].number)
+        if isinstance(record.step, ApplyStep) and record.status in touched
+    )
+    return [
+        (
+            f"Rollout {newest[0].number} failed and could not be undone completely. Still as it left them: "
+            f"{', '.join(left) or 'nothing that is known'}. Repair what stands in the way, then `reconcile resume`."
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What a rollback takes back: every step since, oldest first, with the number of its rollout."""
+
+    target: int
+    revision: Revision
+    steps: tuple[tuple[int, ApplyStep], ...]
+    newest: RolloutRecord | None  # the rollout whose revision must not come back by itself
+
+
+def way_back(journal: Journal, target: int | None) -> WayBack:
+    """The way to `target`; None: to before the last rollout that is still in force. Raises where there is none."""
+    stable = [r for r in reversed(journal.rollouts(limit=MANY)) if r.status is RolloutStatus.STABLE]
+    force = _in_force(journal, stable)
+    if target is None:
+        if not force:
+            raise ReconcileError("cannot roll back: there is no stable rollout to take back")
+        target = force[-2].number if len(force) > 1 else 0
+    if target and target not in {record.number for record in stable}:
+        raise ReconcileError(
+            f"cannot roll back to rollout {target}: it is not a rollout that became stable",
+            hint="`reconcile history` lists them; 0 means before the first one",
+        )
+    steps = tuple(
+        (rollout.number, record.step)
+        for rollout in stable
+        if rollout.number > target
+        for record in journal.steps(rollout.number)
+        if isinstance(record.step, ApplyStep) and record.status is StepStatus.DONE
+    )
+    revision = next((record.revision for record in stable if record.number == target), NOTHING)
+    newest = force[-1] if force and force[-1].number > target else None
+    return WayBack(target, revision, steps, newest)
+
+
+def _in_force(journal: Journal, stable: list[RolloutRecord]) -> list[RolloutRecord]:
+    """The rollouts that no later rollback took back, oldest first."""
+    force: list[RolloutRecord] = []
+    for record in stable:
+        if record.verb != "rollback":
+            force.append(record)
+            continue
+        settings = journal.settings(record.number)
+        target = settings.get(TARGET) if isinstance(settings, dict) else None
+        if isinstance(target, int):
+            force = [earlier for earlier in force if earlier.number <= target]
+    return force
+
+
+def after_rollback(journal: Journal, back: WayBack, rollout: int) -> None:
+    """What was rolled back stays back until it changes or is released; what came back may stay."""
+    if back.newest is not None and back.newest.verb == "apply" and back.newest.revision != back.revision:
+        journal.quarantine_add(back.newest.revision, "a person rolled it back", rollout)
+    if any(item.revision.digest == back.revision.digest for item in journal.quarantine()):
+        journal.quarantine_release(back.revision.digest)
