@@ -21,7 +21,7 @@ OFFENCES = {
         "engine/reconcile.py",
         "import reconciler.providers",
     ),
-    "Engine stages do not import each other; only reconcile does": (
+    "Engine stages do not import each other; only reconcile and rollout do": (
         "engine/diff.py",
         "from reconciler.engine import planner",
     ),
