@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -42,7 +42,6 @@ class Machine:
     """Where the checks look. `system` is the root of the file system."""
 
     host: Host
-    environ: Mapping[str, str]
     folders: Folders
     tree: Path
     system: Path = Path("/")
@@ -60,7 +59,7 @@ def command(output: str) -> int:
     from reconciler.host.readonly import ReadOnlyHost
 
     places = folders(os.environ, root=os.geteuid() == 0)
-    found = examine(Machine(ReadOnlyHost(LocalHost()), os.environ, places, Path(DEFAULT_PATH)))
+    found = examine(Machine(ReadOnlyHost(LocalHost()), places, Path(DEFAULT_PATH)))
     failed = any(finding.mark is Mark.FAIL for finding in found)
     if output == "json":
         checks = [{"name": f.name, "result": str(f.mark), "message": f.message, "hint": f.hint} for f in found]
@@ -251,16 +250,16 @@ def _tools(machine: Machine) -> Iterator[Finding]:
 
 
 def _time_zone(machine: Machine) -> Iterator[Finding]:
-    """Plans count next runs in this process's zone; cron counts in its own. They must be the same."""
+    """Plans count next runs in the machine's zone; cron counts in its own. They must be the same."""
     from reconciler.cli.zones import compare
 
     name = machine.host.facts().timezone
     if not name:
-        hint = "make /etc/localtime a link into /usr/share/zoneinfo, or set TZ to a name such as Europe/Berlin"
+        hint = "make /etc/localtime a link into /usr/share/zoneinfo, or name the zone in /etc/timezone"
         yield Finding("time zone", Mark.WARN, "the host does not say its time zone, so plans show UTC", hint)
         return
     daemons = machine.host.processes(_DAEMONS)[:1]
-    views, other = compare(machine.environ, daemons[0] if daemons else None, machine.system)
+    views, other = compare(daemons[0] if daemons else None, machine.system)
     if other:
         hint = "make them agree, and restart cron: it keeps the zone that it was started with"
         differ = f"{' and '.join(other)} {'differs' if len(other) == 1 else 'differ'} from /etc/localtime"

@@ -1,26 +1,24 @@
-"""Whether everybody on a machine means the same time zone: this process, /etc and cron. Reads files only."""
+"""Whether everybody on a machine means the same time zone: /etc and cron. Reads files only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.host.system import ZONE_FOLDERS
 
 
-def compare(environ: Mapping[str, str], daemon: int | None, system: Path) -> tuple[list[str], list[str]]:
+def compare(daemon: int | None, system: Path) -> tuple[list[str], list[str]]:
     """Everybody with an opinion besides /etc/localtime, and those of them whose rules are not the same.
 
     `daemon` is the process id of cron; what only root may read of it counts as no opinion.
     """
     local = _bytes(system / "etc/localtime") or _rules("UTC")
-    views = dict(_views(environ, daemon, system))
+    views = dict(_views(daemon, system))
     return list(views), [view for view, zone in views.items() if _rules(zone) != local]
 
 
-def _views(environ: Mapping[str, str], daemon: int | None, system: Path) -> Iterator[tuple[str, str]]:
-    if environ.get("TZ"):
-        yield f"TZ={environ['TZ']}", environ["TZ"]
+def _views(daemon: int | None, system: Path) -> Iterator[tuple[str, str]]:
     named = (_bytes(system / "etc/timezone") or b"").decode("ascii", "replace").strip()
     if named:
         yield "/etc/timezone", named

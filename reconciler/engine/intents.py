@@ -44,12 +44,18 @@ def intents(
         try:
             found.append(_choose(resource, providers, host, holders.get(resource.id), support))
         except UnsupportedSpec as error:
-            place = f"{resource.id} {error.field}" if error.field else str(resource.id)
-            source = resource.source
-            problems.append(Problem(source.file, source.line, 1, f"{place}: {error.message}", error.hint))
+            problems.append(_problem(resource, error))
     if problems:
         raise LoadError(tuple(problems))
     return tuple(found)
+
+
+def _problem(resource: Resource, error: UnsupportedSpec) -> Problem:
+    from reconciler.load.locate import locate
+
+    what = f"{resource.id} {error.field}" if error.field else str(resource.id)
+    line, column, excerpt = locate(resource.source, error.field)
+    return Problem(resource.source.file, line, column, f"{what}: {error.message}", error.hint, excerpt)
 
 
 def is_here(resource: Resource, host: HostFacts) -> bool:
@@ -72,10 +78,11 @@ def _choose(
     support: Callable[[str], str | None],
 ) -> Intent:
     candidates = [name for name in _in_order(host.platform, providers) if resource.id.kind in providers[name].kinds]
-    wish = _wish(resource.spec)
-    if wish is not None:
+    if (named := _wish(resource.spec)) is not None:
+        field, wish = named
         if wish not in candidates:
-            raise UnsupportedSpec(f"there is no backend {wish} for {resource.id.kind}", hint=_listed(candidates))
+            message = f"there is no backend {wish} for {resource.id.kind}"
+            raise UnsupportedSpec(message, field=field, hint=_listed(candidates))
         return Intent(resource, wish, providers[wish].canonical(resource))
     if holder in candidates:  # what works stays where it is, as long as it can
         candidates = [holder, *(name for name in candidates if name != holder)]
@@ -118,9 +125,10 @@ def _why(name: str, refusals: Mapping[str, UnsupportedSpec], missing: Mapping[st
     return f"on {name}, because {'; '.join(reasons)}" if reasons else ""
 
 
-def _wish(spec: Mapping[str, Json]) -> str | None:
-    named = (spec.get(field) for field in CHOICES)
-    return next((str(name) for name in named if name not in (None, "auto")), None)
+def _wish(spec: Mapping[str, Json]) -> tuple[str, str] | None:
+    """The field that names a backend, and the name."""
+    named = ((field, spec.get(field)) for field in CHOICES)
+    return next(((field, str(name)) for field, name in named if name not in (None, "auto")), None)
 
 
 def _in_order(platform: str, providers: Mapping[str, Provider]) -> list[str]:

@@ -44,7 +44,7 @@ class LocalHost:
         self._labels = labels
 
     def facts(self) -> HostFacts:
-        facts = system.host_facts(os.environ)
+        facts = system.host_facts()
         return replace(facts, name=self._name or facts.name, labels=self._labels)
 
     def which(self, program: str) -> str | None:
@@ -149,8 +149,10 @@ def _executable(path: Path) -> bool:
 def _expanded(directory: str) -> str:
     try:
         return str(Path(directory).expanduser())
-    except RuntimeError as error:  # `~nobody-of-that-name`
-        raise HostError(f"cannot find the folder {directory}: {error}") from error
+    except RuntimeError as error:
+        user = directory.partition("/")[0].removeprefix("~")
+        cause = f"there is no user {user} with a home folder" if user else "the user has no home folder"
+        raise HostError(f"cannot find the folder {directory}: {cause}") from error
 
 
 def _content(file: int, path: Path, limit: int) -> bytes:

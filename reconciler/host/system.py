@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.model.errors import HostError
@@ -20,12 +19,12 @@ _ZONE_NAME = pattern(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 _COMM_LENGTH = 15  # Linux cuts command names to this
 
 
-def host_facts(environ: Mapping[str, str], root: Path = Path("/")) -> HostFacts:
+def host_facts(root: Path = Path("/")) -> HostFacts:
     """Name, platform, user and time zone of this machine."""
     platform: str = sys.platform
     if platform not in {"linux", "darwin"}:
         raise HostError(f"cannot work on {platform}: only Linux and macOS are supported")
-    return HostFacts(os.uname().nodename, platform, user_name(os.geteuid()), time_zone(environ, root))
+    return HostFacts(os.uname().nodename, platform, user_name(os.geteuid()), time_zone(root))
 
 
 def user_name(uid: int) -> str:
@@ -38,18 +37,19 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
-def time_zone(environ: Mapping[str, str], root: Path = Path("/")) -> str:
-    """IANA name of the local zone: `TZ`, else /etc/timezone, else where /etc/localtime points; "" where unknown.
+def time_zone(root: Path = Path("/")) -> str:
+    """IANA name of the machine's zone: where /etc/localtime points, else what /etc/timezone says; "" where unknown.
 
-    A `TZ` that is no zone name (`CET-1CEST`) does decide the local time, so nothing else is asked then.
+    Never `TZ`: that is the zone of one session, and cron keeps the time of the machine.
     """
-    if environ.get("TZ"):
-        return _valid(_after_zoneinfo(environ["TZ"].removeprefix(":")))
+    return _linked_zone(root / "etc/localtime") or _named_zone(root / "etc/timezone")
+
+
+def _named_zone(file: Path) -> str:
     try:
-        named = _valid((root / "etc/timezone").read_text("ascii").strip())
+        return _valid(file.read_text("ascii").strip())
     except (OSError, UnicodeDecodeError):
-        named = ""
-    return named or _linked_zone(root / "etc/localtime")
+        return ""
 
 
 def _linked_zone(link: Path) -> str:

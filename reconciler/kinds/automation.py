@@ -28,6 +28,13 @@ def _user(value: object) -> str:
     return found
 
 
+def folder_of(user: str | None, directory: str | None) -> str | None:
+    """A folder as anybody would name it: `~` is the home folder of the user, where one is given."""
+    if user is None or directory is None or not directory.startswith("~"):
+        return directory
+    return f"~{user}{directory[1:]}"
+
+
 Directory = Annotated[
     str,
     PlainValidator(_directory),
@@ -97,3 +104,6 @@ class Automation(CommonSpec):
         None,
         description="What happens to a run that the machine slept through: skip, or latest (one run afterwards).",
     )
+
+    def probe_directory(self) -> str | None:
+        return folder_of(self.user, self.working_directory)

@@ -13,7 +13,7 @@ from reconciler.kinds.probes import ProbeSpec
 from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, parse_address
 from reconciler.model.data import Json
 
-_STATE_PATH = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9_-]+)*")
+STATE_PATH = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9_-]+)*")
 
 
 def _address(value: object) -> str:
@@ -27,7 +27,7 @@ def _address(value: object) -> str:
 
 def _state_path(value: object) -> str:
     found = text(value, what="the name of a field")
-    if _STATE_PATH.fullmatch(found) is None:
+    if STATE_PATH.fullmatch(found) is None:
         raise Invalid(
             f"{found!r} is not the name of a field", hint="write for example schedule or environment.LOG_LEVEL"
         )
@@ -93,6 +93,10 @@ class CommonSpec(Model):
     def health_probes(self) -> list[ProbeSpec]:
         """Probes that the kind has besides those of `verify`."""
         return []
+
+    def probe_directory(self) -> str | None:
+        """The folder that exec probes run in, or None for the one that reconcile runs in."""
+        return None
 
     @classmethod
     def spec_data(cls, spec: Mapping[str, Json]) -> dict[str, Json]:

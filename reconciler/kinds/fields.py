@@ -16,6 +16,8 @@ from reconciler.model.data import Json
 from reconciler.model.duration import parse_duration
 from reconciler.model.schedule import normalise
 
+QUOTE = "put it in quotes"  # how it is written, the value does not tell: 007 is 7
+
 
 class Invalid(ValueError):
     """A value that a field refuses. `path` leads from the field to the part that is wrong."""
@@ -62,7 +64,7 @@ def text(value: object, *, what: str = "text", path: tuple[str | int, ...] = ())
     if not isinstance(value, str):
         hint = None
         if isinstance(value, bool | int | float):
-            hint = f'quote it: "{str(value).lower() if isinstance(value, bool) else value}"'
+            hint = QUOTE
         elif value is None:
             hint = "write a value, or remove the field"
         raise Invalid(f"must be {what}, found {type_name(value)}", hint=hint, path=path)

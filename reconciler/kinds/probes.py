@@ -76,7 +76,7 @@ Method = Annotated[str, PlainValidator(one_of(*METHODS)), WithJsonSchema({"enum"
 
 
 class ExecProbe(Model):
-    """A command that must end well."""
+    """A command that must end well. It runs as the user who runs reconcile, in workingDirectory if there is one."""
 
     command: Command = Field(description="A list is a program with its arguments; text goes to /bin/sh.")
     exit_code: int = Field(0, ge=0, le=255, description="The exit status that counts as healthy.")
@@ -148,7 +148,11 @@ class ProbeSpec(Model):
 
     exec: (
         Annotated[ExecProbe, BeforeValidator(_exec_form, json_schema_input_type=ExecProbe | list[str] | str)] | None
-    ) = Field(None, description="Run a command: a list, text for the shell, or a mapping with command.")
+    ) = Field(
+        None,
+        description="Run a command: a list, text for the shell, or a mapping with command. "
+        "It runs as the user who runs reconcile, in workingDirectory where the resource has one.",
+    )
     http: Annotated[HttpProbe, BeforeValidator(_http_form, json_schema_input_type=HttpProbe | Url)] | None = Field(
         None, description="Ask an http address: the address, or a mapping with url."
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from reconciler.kinds.automation import Directory, Scope, User
+from reconciler.kinds.automation import Directory, Scope, User, folder_of
 from reconciler.kinds.common import CommonSpec
 from reconciler.kinds.fields import Command, Duration, Environment, Invalid, Model, Text, one_of, text, type_name
 from reconciler.kinds.probes import ProbeSpec
@@ -131,6 +131,10 @@ class Service(CommonSpec):
 
     def health_probes(self) -> list[ProbeSpec]:
         return self.health
+
+    def probe_directory(self) -> str | None:
+        """A container's folder is inside of it; its probes are asked from outside."""
+        return folder_of(self.user, self.working_directory) if self.image is None else None
 
     @model_validator(mode="after")
     def _has_something_to_run(self) -> Service:

@@ -10,6 +10,7 @@ from reconciler.host.protocol import Host
 from reconciler.kinds.catalogue import KindCatalogue
 from reconciler.load.cache import Cache, Entry, open_cache, save_cache
 from reconciler.load.discover import Content, Found, Stamp, Tree, discover, read
+from reconciler.load.locate import document_of
 from reconciler.load.resolve import Trouble, resolve
 from reconciler.load.revision import revision, tree_digest
 from reconciler.load.rows import from_row, to_row
@@ -35,7 +36,8 @@ def load(path: Path, *, kinds: KindCatalogue, host: Host, cache_dir: Path | None
     resources = tuple(sorted(loading.resources, key=lambda resource: resource.id))
     digest = tree_digest((relative, entry.digest) for relative, entry in loading.entries.items())
     only = tree.files[0].relative if tree.name != tree.folder else None
-    return Desired(str(path), revision(digest, tree.folder, only, host), resources)
+    manifests = [found.path for found in tree.files]
+    return Desired(str(path), revision(digest, tree.folder, only, manifests, host), resources)
 
 
 @dataclass(slots=True)
@@ -142,13 +144,8 @@ def _located(trouble: Trouble, tree: Tree) -> Problem:
     """A trouble with its exact place: its file is read again for that."""
     source = trouble.resource.source
     found = next(found for found in tree.files if found.shown == source.file)
-    content = read(found)
-    if isinstance(content, Content):
-        from reconciler.load.parse import read_reference
-        from reconciler.load.text import decode
-
-        text, _ = decode(source.file, content.data)
-        for node in read_reference(text)[0]:
-            if node.line == source.line:
-                return text.problem(*node.place(trouble.path), trouble.message, trouble.hint)
-    return Problem(source.file, source.line, 1, trouble.message, trouble.hint)
+    again = document_of(source, found.path)
+    if again is None:
+        return Problem(source.file, source.line, 1, trouble.message, trouble.hint)
+    text, node = again
+    return text.problem(*node.place(trouble.path), trouble.message, trouble.hint)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.model.errors import Problem, ReconcileError
 
-SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")  # in any case: a file that is renamed must not be taken for one that is removed
 SETTINGS = "reconciler.yaml"
 MAX_BYTES = 2**20
 MAX_FOLDERS = 32  # one inside the other
@@ -155,7 +155,7 @@ class _Walk:
             if name.startswith(".") or (name == SETTINGS and not relative):
                 continue
             shown = self.prefix + (f"{relative}/{name}" if relative else name)
-            manifest = name.endswith(SUFFIXES)
+            manifest = name.lower().endswith(SUFFIXES)
             try:
                 link, is_folder = entry.is_symlink(), entry.is_dir()
             except OSError as error:  # a loop of links

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.kinds.fields import type_name
+from reconciler.kinds.fields import QUOTE, type_name
 from reconciler.kinds.schema import field_names, model_at
 from reconciler.load.nodes import Node, Step
 from reconciler.load.text import SourceText
@@ -44,6 +44,8 @@ def _problem(detail: Any, model: type[BaseModel], source: SourceText, node: Node
     cause = detail.get("ctx", {}).get("error")
     message, hint = _cause(detail, cause)
     path = _existing(node, (*path, *getattr(cause, "path", ())))
+    if hint == QUOTE and (written := node.at(path).written) is not None:
+        hint = f'quote it: "{written}"'
     line, column = node.place(path, key=at_key or detail["input"] is None)
     separator = " " if message.startswith(("must ", "has ", "is ", "holds ", "looks ", "carries ", "asks ")) else ": "
     return source.problem(line, column, f"{spell(path)}{separator}{message}", hint)

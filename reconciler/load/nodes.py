@@ -21,6 +21,7 @@ class Node:
     keys: dict[str, tuple[int, int]] | None = None
     items: list[Node] | None = None
     size: int = 1  # nodes in it, aliases written out
+    written: str | None = None  # the letters of a value without quotes
 
     def plain(self) -> Json:
         """The value as plain JSON."""
@@ -37,14 +38,21 @@ class Node:
             return self.items[step]
         return None
 
-    def place(self, path: Sequence[Step], *, key: bool = False) -> tuple[int, int]:
-        """Line and column of what `path` leads to, or of the nearest thing around it; `key` asks for its key."""
-        node = self
-        for index, step in enumerate(path):
+    def at(self, path: Sequence[Step]) -> Node:
+        """What `path` leads to, or the nearest thing around it."""
+        node: Node = self
+        for step in path:
             child = node.child(step)
             if child is None:
                 break
-            if key and index == len(path) - 1 and node.keys is not None and isinstance(step, str):
-                return node.keys[step]
             node = child
+        return node
+
+    def place(self, path: Sequence[Step], *, key: bool = False) -> tuple[int, int]:
+        """Line and column of what `path` leads to, or of the nearest thing around it; `key` asks for its key."""
+        if key and path:
+            keys, last = self.at(path[:-1]).keys, path[-1]
+            if keys is not None and isinstance(last, str) and last in keys:
+                return keys[last]
+        node = self.at(path)
         return node.line, node.column

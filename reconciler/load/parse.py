@@ -147,6 +147,7 @@ class _Reader:
         node = Node(event.start_mark.line + 1, event.start_mark.column + 1)
         tag = _tag(event)
         plain = event.style in (None, "") and tag is None
+        node.written = event.value if plain else None
         try:
             node.value = plain_scalar(event.value) if plain else _tagged(event.value, tag)
         except ValueError as error:
@@ -192,7 +193,9 @@ class _Reader:
             cause = "stands inside of what it repeats" if inside else "repeats an anchor that is not there"
             self._refuse(event, f"the alias *{event.anchor} {cause}", _HINTS["while scanning an alias"])
             target = Node(line, column)
-        copy = Node(line, column, target.value, target.members, target.keys, target.items, target.size)
+        copy = Node(
+            line, column, target.value, target.members, target.keys, target.items, target.size, target.written
+        )
         if len(self.stack) + _depth(target) > MAX_DEPTH:
             self._refuse(event, f"lists and mappings are nested deeper than {MAX_DEPTH}", stop=True)
         self._place(copy, None, event)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.kinds.catalogue import LATER, KindCatalogue
+from reconciler.load.ignored import refusal, state_path
 from reconciler.load.nodes import Node
 from reconciler.load.text import SourceText
 from reconciler.model.address import ResourceId
@@ -19,6 +20,7 @@ from reconciler.model.resource import DriftPolicy, Placement, Probe, Protect, Re
 if TYPE_CHECKING:
     from reconciler.kinds.common import CommonSpec, PlacementSpec
     from reconciler.kinds.envelope import Manifest
+    from reconciler.kinds.probes import ProbeSpec
 
 _API_VERSION = "reconciler/v1"
 _PLAIN_VERIFY = VerifyPolicy()
@@ -32,9 +34,12 @@ def resource_or_none(document: Mapping[str, Json], line: int, file: str, kinds: 
     if document.get("apiVersion") != _API_VERSION or not isinstance(kind, str) or kind not in kinds.targets:
         return None
     try:
-        return _resource(kinds.manifest_model(kind).model_validate(document), line, file)
+        manifest = kinds.manifest_model(kind).model_validate(document)
     except ValidationError:
         return None
+    if any(refusal(path, type(manifest.spec)) for path in manifest.spec.ignore):
+        return None
+    return _resource(manifest, line, file)
 
 
 def resource_or_problems(node: Node, source: SourceText, kinds: KindCatalogue) -> Resource | list[Problem]:
@@ -48,6 +53,7 @@ def resource_or_problems(node: Node, source: SourceText, kinds: KindCatalogue) -
     problems, kind = _envelope_problems(node, source, kinds)
     if kind is None:
         return problems
+    problems += _ignore_problems(node, source, kinds.spec_model(kind))
     model = kinds.manifest_model(kind)
     try:
         manifest = model.model_validate(node.plain())
@@ -92,6 +98,16 @@ def _envelope_problems(node: Node, source: SourceText, kinds: KindCatalogue) -> 
     return problems, None
 
 
+def _ignore_problems(node: Node, source: SourceText, model: type[CommonSpec]) -> list[Problem]:
+    listed = node.at(("spec", "ignore")).items or []
+    refused = ((index, item, refusal(item.value, model)) for index, item in enumerate(listed))
+    return [
+        source.problem(item.line, item.column, f"spec.ignore[{index}]: {why[0]}", why[1])
+        for index, item, why in refused
+        if why is not None
+    ]
+
+
 def _resource(manifest: Manifest[CommonSpec], line: int, file: str) -> Resource:
     spec, metadata = manifest.spec, manifest.metadata
     return Resource(
@@ -104,7 +120,7 @@ def _resource(manifest: Manifest[CommonSpec], line: int, file: str) -> Resource:
         verify=_verify(spec),
         protect=None if spec.protect is None else Protect(spec.protect),
         drift=DriftPolicy(spec.drift),
-        ignore=tuple(spec.ignore),
+        ignore=tuple(map(state_path, spec.ignore)),
         suspend=spec.suspend,
         placement=_placement(spec.placement),
     )
@@ -128,5 +144,12 @@ def _verify(spec: CommonSpec) -> VerifyPolicy:
         return _PLAIN_VERIFY
     wanted = _PLAIN_VERIFY if spec.verify is None else spec.verify
     asked = spec.verify.probes if spec.verify is not None else []
-    probes = tuple(Probe(*each.plain()) for each in (*asked, *health))
+    probes = tuple(_probe(each, spec.probe_directory()) for each in (*asked, *health))
     return VerifyPolicy(wanted.within, wanted.stable_for, probes)
+
+
+def _probe(spec: ProbeSpec, directory: str | None) -> Probe:
+    kind, options = spec.plain()
+    if kind == "exec" and directory is not None:
+        options.setdefault("directory", directory)
+    return Probe(kind, options)

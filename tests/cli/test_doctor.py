@@ -28,14 +28,14 @@ def refusing(_argv: Sequence[str], _stdin: bytes) -> Completed:
     return Completed(1, b"", b"You (tester) are not allowed to use this program (crontab)\n")
 
 
-def machine(tmp_path: Path, host: FakeHost | None = None, environ: dict[str, str] | None = None) -> Machine:
+def machine(tmp_path: Path, host: FakeHost | None = None) -> Machine:
     """A healthy machine, unless something is said against it."""
     system = tmp_path / "system"
     (system / "etc").mkdir(parents=True, exist_ok=True)
     (system / "etc/localtime").write_bytes(zone("Europe/Berlin"))
     host = host or FakeHost(programs={"crontab": crontab, "git": crontab}, running={7: "cron"})
     places = Folders(tmp_path / "state", tmp_path / "cache")
-    return Machine(host, environ or {}, places, tmp_path / "desired", system)
+    return Machine(host, places, tmp_path / "desired", system)
 
 
 def zone(name: str) -> bytes:
@@ -179,41 +179,49 @@ def test_valid_settings_are_named_and_a_missing_plugin_fails(tmp_path: Path) -> 
     assert "no-such-distribution" in finding.message
 
 
-def test_a_zone_of_this_process_that_differs_from_the_hosts_is_a_warning(tmp_path: Path) -> None:
-    finding = only(machine(tmp_path, environ={"TZ": "America/New_York"}), "time zone")
+def test_a_cron_with_a_zone_of_its_own_is_a_warning(tmp_path: Path) -> None:
+    sick = machine(tmp_path)
+    daemon(sick.system, b"TZ=America/New_York\0")
+    finding = only(sick, "time zone")
     assert finding.mark is Mark.WARN
-    assert "TZ=America/New_York differs from /etc/localtime" in finding.message
+    assert "the cron daemon (TZ=America/New_York) differs from /etc/localtime" in finding.message
+
+
+def daemon(system: Path, environ: bytes) -> None:
+    (system / "proc/7").mkdir(parents=True)
+    (system / "proc/7/environ").write_bytes(environ)
 
 
 @pytest.mark.parametrize(
-    ("environ", "timezone", "daemon", "different"),
+    ("timezone", "daemons", "different"),
     [
-        ({}, None, None, []),
-        ({"TZ": "Europe/Berlin"}, "Europe/Berlin", "Europe/Berlin", []),
-        ({"TZ": ":Europe/Berlin"}, None, "", []),
-        ({"TZ": "/usr/share/zoneinfo/Europe/Berlin"}, None, None, []),
-        ({"TZ": "UTC"}, None, None, ["TZ=UTC"]),
-        ({"TZ": "CET-1CEST"}, None, None, ["TZ=CET-1CEST"]),
-        ({}, "Asia/Tokyo", None, ["/etc/timezone"]),
-        ({}, None, "Asia/Tokyo", ["the cron daemon (TZ=Asia/Tokyo)"]),
+        (None, None, []),
+        ("Europe/Berlin", "Europe/Berlin", []),
+        (None, ":Europe/Berlin", []),
+        (None, "/usr/share/zoneinfo/Europe/Berlin", []),
+        (None, "", []),
+        (None, "CET-1CEST", ["the cron daemon (TZ=CET-1CEST)"]),
+        ("Asia/Tokyo", None, ["/etc/timezone"]),
+        ("UTC", "Asia/Tokyo", ["/etc/timezone", "the cron daemon (TZ=Asia/Tokyo)"]),
     ],
 )
 def test_zones_are_compared_by_their_rules(
-    tmp_path: Path, environ: dict[str, str], timezone: str | None, daemon: str | None, different: list[str]
+    tmp_path: Path, timezone: str | None, daemons: str | None, different: list[str]
 ) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/localtime").write_bytes(zone("Europe/Berlin"))
     if timezone is not None:
         (tmp_path / "etc/timezone").write_text(f"{timezone}\n")
-    if daemon is not None:
-        (tmp_path / "proc/7").mkdir(parents=True)
-        (tmp_path / "proc/7/environ").write_bytes(f"PATH=/bin\0TZ={daemon}\0".encode())
-    assert compare(environ, 7, tmp_path)[1] == different
+    if daemons is not None:
+        daemon(tmp_path, f"PATH=/bin\0TZ={daemons}\0".encode())
+    assert compare(7, tmp_path)[1] == different
 
 
 def test_a_host_without_localtime_is_on_utc(tmp_path: Path) -> None:
-    assert compare({"TZ": "UTC"}, None, tmp_path)[1] == []
-    assert compare({"TZ": "Asia/Tokyo"}, None, tmp_path)[1] == ["TZ=Asia/Tokyo"]
+    daemon(tmp_path, b"TZ=UTC\0")
+    assert compare(7, tmp_path)[1] == []
+    (tmp_path / "proc/7/environ").write_bytes(b"TZ=Asia/Tokyo\0")
+    assert compare(7, tmp_path)[1] == ["the cron daemon (TZ=Asia/Tokyo)"]
 
 
 def test_nothing_is_changed_anywhere(tmp_path: Path) -> None:

@@ -58,6 +58,28 @@ def test_a_spec_that_no_backend_can_express_is_found_without_a_host(workplace: W
     assert ran.code == 1
     assert "Automation/a" in ran.err
     assert "every 7m" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "line"),
+    [
+        ('schedule: "0 6 * * *"', "schedule: {every: 7m}", "7:13", "  schedule: {every: 7m}"),
+        ('schedule: "0 6 * * *"', "schedule: {at: login}", "7:13", "  schedule: {at: login}"),
+        ("  command", "  timezone: Europe/Berlin\n  command", "8:13", "  timezone: Europe/Berlin"),
+        ("  command", "  scheduler: launchd\n  command", "8:14", "  scheduler: launchd"),
+    ],
+)
+def test_what_a_backend_refuses_is_shown_where_it_is_written(
+    workplace: Workplace, old: str, new: str, place: str, line: str
+) -> None:
+    text = f"# a comment\n{MANIFEST.format(name='a')}"
+    assert old in text
+    workplace.write("desired/a.yaml", text.replace(old, new, 1))
+    ran = workplace.run("validate")
+    assert ran.code == 1
+    assert f"desired/a.yaml:{place}: Automation/a " in ran.err
+    number, column = place.split(":")
+    assert f"{number:>5} | {line}\n      | {'^':>{int(column)}}\n" in ran.err
     assert not (workplace.tables / "calls").exists()
 
 

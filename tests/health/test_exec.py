@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
 from pathlib import Path
 
@@ -74,6 +76,26 @@ def test_a_missing_program_and_folder_are_said(tmp_path: Path) -> None:
     assert "there is no program no-such-thing" in str(ask(command=["no-such-thing"]))
     assert "does not exist" in str(ask(command=["true"], directory=str(tmp_path / "none")))
     assert ask(command="pwd -P", directory=str(tmp_path), matches=f"^{tmp_path.resolve()}$") is None
+
+
+def test_a_folder_may_start_with_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "atlas").mkdir()
+    inside = f"^{tmp_path.resolve()}/atlas$"
+    assert ask(command="pwd -P", directory="~/atlas", matches=inside) is None
+    assert ask(command=["pwd", "-P"], directory="~", matches=f"^{tmp_path.resolve()}$") is None
+    account = pwd.getpwuid(os.geteuid())
+    home = Path(account.pw_dir).resolve()
+    assert ask(command="pwd -P", directory=f"~{account.pw_name}", matches=f"^{home}$") is None
+
+
+def test_a_folder_that_cannot_be_entered_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert f"its folder {tmp_path}/none does not exist" in str(ask(command=["true"], directory="~/none"))
+    why = str(ask(command=["true"], directory="~no-such-user/x"))
+    assert why == "cannot find the folder ~no-such-user/x: there is no user no-such-user with a home folder"
+    (tmp_path / "file").write_text("")
+    assert f"{tmp_path}/file" in str(ask(command=["true"], directory="~/file"))
 
 
 @pytest.mark.parametrize("command", ["", "'unclosed", "exit 1 #\n", "\0"])

@@ -56,46 +56,46 @@ def _zones(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("tz", "expected"),
+    ("localtime", "timezone", "expected"),
     [
-        ("Europe/Berlin", "Europe/Berlin"),
-        (":Europe/Berlin", "Europe/Berlin"),
-        ("/usr/share/zoneinfo/America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
-        ("Etc/GMT+5", "Etc/GMT+5"),
-        ("CET-1CEST", ""),
-        ("Europe/Nowhere", ""),
-        ("../../etc/passwd", ""),
-        ("Europe", ""),
-        ("\n", ""),
-    ],
-)
-def test_the_variable_decides_even_where_it_names_no_zone(tmp_path: Path, tz: str, expected: str) -> None:
-    assert system.time_zone({"TZ": tz}, etc(tmp_path, timezone=b"UTC\n")) == expected
-
-
-@pytest.mark.parametrize(
-    ("timezone", "localtime", "expected"),
-    [
-        (b"Europe/Berlin\n", None, "Europe/Berlin"),
-        (b"Europe/Berlin", "/usr/share/zoneinfo/UTC", "Europe/Berlin"),
-        (b"garbage \xff\n", "/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
-        (b"", "../usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
-        (None, "/var/db/timezone/zoneinfo/Europe/Berlin", "Europe/Berlin"),
-        (None, "/usr/share/zoneinfo.default/posix/Europe/Berlin", "Europe/Berlin"),
-        (None, "/nowhere/at/all", ""),
+        ("/usr/share/zoneinfo/Europe/Berlin", None, "Europe/Berlin"),
+        ("../usr/share/zoneinfo/Europe/Berlin", b"", "Europe/Berlin"),
+        ("/usr/share/zoneinfo/Europe/Berlin", b"UTC\n", "Europe/Berlin"),
+        ("/usr/share/zoneinfo/Etc/GMT+5", None, "Etc/GMT+5"),
+        ("/usr/share/zoneinfo/America/Argentina/Ushuaia", b"garbage \xff\n", "America/Argentina/Ushuaia"),
+        ("/var/db/timezone/zoneinfo/Europe/Berlin", None, "Europe/Berlin"),
+        ("/usr/share/zoneinfo.default/posix/Europe/Berlin", None, "Europe/Berlin"),
+        (None, b"Europe/Berlin\n", "Europe/Berlin"),
+        ("/nowhere/at/all", b"Europe/Berlin", "Europe/Berlin"),
+        (None, b"../../etc/passwd", ""),
+        (None, b"Europe", ""),
+        (None, b"CET-1CEST", ""),
+        (None, b"\n", ""),
+        ("/nowhere/at/all", None, ""),
         (None, None, ""),
     ],
 )
-def test_the_zone_is_found_or_unknown(
-    tmp_path: Path, timezone: bytes | None, localtime: str | None, expected: str
+def test_the_zone_is_where_localtime_points_else_what_timezone_names_or_unknown(
+    tmp_path: Path, localtime: str | None, timezone: bytes | None, expected: str
 ) -> None:
-    assert system.time_zone({"TZ": ""}, etc(tmp_path, timezone=timezone, localtime=localtime)) == expected
+    assert system.time_zone(etc(tmp_path, timezone=timezone, localtime=localtime)) == expected
 
 
 def test_a_copied_localtime_names_no_zone(tmp_path: Path) -> None:
     etc(tmp_path)
     (tmp_path / "etc/localtime").write_bytes(b"TZif2")
-    assert system.time_zone({}, tmp_path) == ""
+    assert system.time_zone(tmp_path) == ""
+    (tmp_path / "etc/timezone").write_bytes(b"Europe/Berlin\n")
+    assert system.time_zone(tmp_path) == "Europe/Berlin"
+
+
+def test_the_zone_of_a_session_is_not_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cron is not started from a session: what `TZ` says there moves none of its runs."""
+    monkeypatch.delenv("TZ", raising=False)
+    before = HOST.facts()
+    for zone in ("Europe/Berlin", "America/Argentina/Ushuaia", "CET-1CEST"):
+        monkeypatch.setenv("TZ", zone)
+        assert HOST.facts() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -180,3 +180,10 @@ def test_a_probe_is_plain_options_with_durations_in_seconds(written: Any, kind: 
 )
 def test_a_probe_that_cannot_be_asked_is_refused(probe: Any, message: str) -> None:
     assert any(message in each for each in refusals(verify={"probes": [probe]}))
+
+
+def test_a_number_in_the_place_of_text_is_never_spelled_anew() -> None:
+    """007 arrives here as 7: only the file knows how it was written."""
+    with pytest.raises(ValidationError) as caught:
+        spec(environment={"A": 7})
+    assert caught.value.errors()[0]["ctx"]["error"].hint == "put it in quotes"

@@ -36,6 +36,11 @@ def test_yaml_files_are_found_in_order_and_hidden_ones_skipped(tmp_path: Path) -
     assert names(tmp_path) == ["a.yaml", "a/b/c.yaml", "a/z.yml", "b.yaml"]
 
 
+def test_a_suffix_counts_in_any_case_so_that_a_rename_never_prunes(tmp_path: Path) -> None:
+    put(tmp_path, dict.fromkeys(["a.YAML", "b.Yml", "c.yaml", "d.YMLX"], ""))
+    assert names(tmp_path) == ["a.YAML", "b.Yml", "c.yaml"]
+
+
 def test_the_settings_file_is_not_a_manifest_and_only_at_the_top(tmp_path: Path) -> None:
     put(tmp_path, {"reconciler.yaml": "host: x", "sub/reconciler.yaml": ""})
     assert names(tmp_path) == ["sub/reconciler.yaml"]

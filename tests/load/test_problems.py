@@ -73,6 +73,68 @@ def test_every_problem_of_a_manifest_is_reported_at_its_place(tmp_path: Path) ->
     assert hints[19] == "yes, no, on and off are text in YAML 1.2"
 
 
+@pytest.mark.parametrize("written", ["007", "1.50", "0x1F", "0o17", "+1", "1e3", "-0.0", "True", "false"])
+@pytest.mark.parametrize("line", ["  environment: {{A: {}}}\n", "  environment:\n    A: &a {}\n    B: *a\n"])
+def test_the_advice_to_quote_keeps_what_is_written(tmp_path: Path, written: str, line: str) -> None:
+    put(tmp_path, {"a.yaml": manifest("a", extra=line.format(written))})
+    assert {problem.hint for problem in problems(tmp_path)} == {f'quote it: "{written}"'}
+
+
+@pytest.mark.parametrize(
+    ("ignore", "expected"),
+    [
+        ("[nope]", [("7:12", "spec.ignore[0]: Automation has no field 'nope' that a host could change")]),
+        (
+            "[schedule, nope.x, working_directory]",
+            [
+                ("7:22", "spec.ignore[1]: Automation has no field 'nope' that a host could change"),
+                ("7:30", "spec.ignore[2]: 'working_directory' is not the name of a field"),
+            ],
+        ),
+        ("[directory]", [("7:12", "spec.ignore[0]: Automation has no field 'directory' that a host could change")]),
+        ("[verify]", [("7:12", "spec.ignore[0]: Automation has no field 'verify' that a host could change")]),
+        ("[schedule.every]", [("7:12", "spec.ignore[0]: schedule has no parts that could be ignored one by one")]),
+    ],
+)
+def test_only_fields_of_the_kind_can_be_ignored(tmp_path: Path, ignore: str, expected: list[tuple[str, str]]) -> None:
+    put(tmp_path, {"a.yaml": manifest("a", extra=f"  ignore: {ignore}\n")})
+    assert [(f"{p.line}:{p.column}", p.message) for p in problems(tmp_path)] == expected
+
+
+def test_an_unknown_name_to_ignore_comes_with_the_nearest_or_all(tmp_path: Path) -> None:
+    put(tmp_path, {"a.yaml": manifest("a", extra="  ignore: [directory, xyzzy]\n")})
+    near, all_ = [str(problem.hint) for problem in problems(tmp_path)]
+    assert near == "did you mean workingDirectory?"
+    assert all_.startswith("known are command, environment, ")
+
+
+def test_what_is_ignored_is_kept_under_the_names_that_states_have(tmp_path: Path) -> None:
+    extra = "  ignore: [schedule, workingDirectory, environment.LOG_LEVEL, environment]\n"
+    put(tmp_path, {"a.yaml": manifest("a", extra=extra)})
+    (resource,) = load_tree(tmp_path).resources
+    assert resource.ignore == ("schedule", "directory", "environment.LOG_LEVEL", "environment")
+
+
+@pytest.mark.parametrize(
+    ("fields", "directory"),
+    [
+        ("", None),
+        ("  workingDirectory: ~/atlas\n", "~/atlas"),
+        ("  workingDirectory: /srv/a\n  user: bob\n", "/srv/a"),
+        ("  workingDirectory: ~/atlas\n  user: bob\n", "~bob/atlas"),
+        ("  workingDirectory: ~\n  user: bob\n".replace("~", '"~"'), "~bob"),
+        ("  user: bob\n", None),
+    ],
+)
+def test_exec_probes_run_where_the_resource_runs(tmp_path: Path, fields: str, directory: str | None) -> None:
+    extra = f"{fields}  verify: {{probes: [{{exec: [a]}}, {{tcp: 'a:1'}}]}}\n"
+    put(tmp_path, {"a.yaml": manifest("a", extra=extra)})
+    (resource,) = load_tree(tmp_path).resources
+    asked, other = resource.verify.probes
+    assert asked.options.get("directory") == directory
+    assert "directory" not in other.options
+
+
 def test_a_problem_shows_the_line_it_stands_in(tmp_path: Path) -> None:
     put(tmp_path, {"a.yaml": manifest("x", schedule='"*/60 * * * *"')})
     (problem,) = problems(tmp_path)

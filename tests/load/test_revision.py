@@ -53,6 +53,53 @@ def test_a_new_manifest_makes_the_tree_dirty(checkout: Path) -> None:
     assert not revision(checkout / "desired/a.yaml").dirty
 
 
+def test_a_manifest_that_git_ignores_makes_the_tree_dirty(checkout: Path) -> None:
+    put(checkout, {"desired/.gitignore": "/local*\n/drafts/\n", "desired/notes/x.txt": "x"})
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "second")
+    put(checkout, {"desired/local.txt": "x", "desired/drafts/x.txt": "x", "desired/local.yaml.bak": "x"})
+    host = GitHost()
+    assert not revision(checkout / "desired", host).dirty
+    assert len(host.asked) == 1
+    put(checkout, {"desired/local.yaml": manifest("b")})
+    assert revision(checkout / "desired").dirty
+    assert revision(checkout / "desired/local.yaml").dirty
+    assert not revision(checkout / "desired/a.yaml").dirty
+    (checkout / "desired/local.yaml").rename(checkout / "desired/drafts/local.yaml")
+    assert revision(checkout / "desired").dirty
+    assert revision(checkout / "desired/drafts").dirty
+    assert revision(checkout / "desired/drafts/local.yaml").dirty
+
+
+def test_a_tree_that_git_ignores_as_a_whole_is_dirty(checkout: Path) -> None:
+    put(checkout, {".gitignore": "/private/\n", "private/deep/a.yaml": manifest("b")})
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "second")
+    for path in ("private", "private/deep", "private/deep/a.yaml", "."):
+        assert revision(checkout / path).dirty, path
+    assert not revision(checkout / "desired").dirty
+
+
+def test_an_ignored_manifest_behind_a_link_makes_the_tree_dirty(checkout: Path) -> None:
+    put(checkout, {".gitignore": ".store/\n", "desired/.store/b.yaml": manifest("b")})
+    (checkout / "desired/b.yaml").symlink_to(".store/b.yaml")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "second")
+    assert revision(checkout / "desired").dirty
+    (checkout / "desired/b.yaml").unlink()
+    (checkout / "desired/more").symlink_to(".store")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "third")
+    assert revision(checkout / "desired").dirty
+
+
+def test_a_new_manifest_is_seen_where_git_is_told_to_hide_it(checkout: Path) -> None:
+    git(checkout, "config", "status.showUntrackedFiles", "no")
+    assert not revision(checkout / "desired").dirty
+    put(checkout, {"desired/more/b.yaml": manifest("b")})
+    assert revision(checkout / "desired").dirty
+
+
 def test_a_detached_head_has_no_branch(checkout: Path) -> None:
     git(checkout, "checkout", "-q", "--detach")
     found = revision(checkout / "desired")
