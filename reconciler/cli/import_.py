@@ -92,7 +92,7 @@ def _tree(out: Path | None) -> Path:
 
 def _is_file(out: Path) -> bool:
     """Whether a name stands for one file: it ends like a manifest's, and is not that of a folder."""
-    return out.suffix in (".yaml", ".yml") and not out.is_dir()
+    return out.suffix.lower() in (".yaml", ".yml") and not out.is_dir()
 
 
 def judged(app: App, source: Imported, taken: Mapping[ResourceId, Source]) -> Entry:
