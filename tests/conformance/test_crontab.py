@@ -26,6 +26,7 @@ MAILTO=""
    0 5 * * 1   tar -zcf /var/backups/home.tgz /home/  # no comment
 */10 * * * * echo 100\\% | mail -s 'daily %' root%first line%second line
 @reboot sleep 30 && echo "reconciler:Automation/conf-b"
+0 7 * * * : reconciler@root:Automation/conf-a; exec true --held by root
 15 3 * * * /opt/grep ': reconciler:Automation/' /etc/crontab
 22-2 5 * jan-MAR,7 sun-5/2 /bin/old\twith\ttabs\x20\x20
 0 0 30 2 * never

@@ -17,8 +17,10 @@ from reconciler.model.change import Action, Cause, Change
 from reconciler.model.resource import Resource, Source
 from reconciler.model.state import HostFacts, Observation, Observed, Ownership, State
 from reconciler.provider import Wanted
+from reconciler.providers.crontab.line import OWN, Mark
 from reconciler.providers.crontab.provider import Crontab
 from reconciler.providers.crontab.table import read
+from reconciler.providers.crontab.users import mark_in
 from reconciler.testing.crontab import CrontabProgram
 
 
@@ -53,11 +55,16 @@ class Desk:
         else:
             self.program.tables[user] = content
 
+    @property
+    def mark(self) -> Mark:
+        """What our lines carry in this table."""
+        return mark_in(self.user)
+
     def id(self, name: str) -> ResourceId:
         return ResourceId("Automation", name)
 
     def state(self, name: str, **spec: object) -> State:
-        return self.provider.canonical(resource(name, **({"user": self.user} if self.user else {}), **spec))
+        return self.provider.canonical(resource(name, **{**({"user": self.user} if self.user else {}), **spec}))
 
     def wanted(self, **desired: State | None) -> list[Wanted]:
         return [Wanted(self.id(name), state, None) for name, state in desired.items()]
@@ -71,7 +78,9 @@ class Desk:
 
     def plan(self, desired: Mapping[str, State], *, adopt: Sequence[str] = ()) -> list[Change]:
         """What the engine would do to get from what is there to `desired`, and nothing else."""
-        found = self.provider.observe(self.host, self.wanted(**dict(desired)))
+        # As the inventory of a real journal does: it names the user also where nothing is desired.
+        known = [Wanted(self.id("known"), None, State({"user": self.user}))]
+        found = self.provider.observe(self.host, [*self.wanted(**dict(desired)), *known])
         ours = {item.id.name: item for item in found.found if item.ownership is Ownership.OURS}
         foreign = {item.id.name: item for item in found.found if item.ownership is Ownership.FOREIGN}
         changes: list[Change] = []
@@ -108,8 +117,8 @@ class Desk:
             self.apply(*changes)
         return changes
 
-    def release(self, name: str) -> Change:
-        item = self.ours(**{name: None})[name]
+    def release(self, name: str, **desired: State | None) -> Change:
+        item = self.ours(**{name: None, **desired})[name]
         change = self.change(Action.RELEASE, name, item, item.state)
         self.apply(change)
         return change
@@ -118,8 +127,8 @@ class Desk:
         self.apply(*(change.inverse() for change in reversed(changes)))
 
 
-def foreign_bytes(content: bytes | None) -> bytes:
-    return b"".join(read(content or b"").foreign)
+def foreign_bytes(content: bytes | None, mark: Mark = OWN) -> bytes:
+    return b"".join(read(content or b"", mark=mark).foreign)
 
 
 @pytest.fixture
@@ -128,7 +137,7 @@ def make() -> Callable[..., Resource]:
 
 
 @pytest.fixture
-def foreign() -> Callable[[bytes | None], bytes]:
+def foreign() -> Callable[..., bytes]:
     """The bytes of a table without our lines."""
     return foreign_bytes
 

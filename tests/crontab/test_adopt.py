@@ -111,7 +111,7 @@ def test_moving_a_line_to_another_user_takes_it_from_the_first(new_desk: NewDesk
     changes = desk.reach({"a": desk.state("a")})
     assert desk.program.tables == {
         "root": THEIRS,
-        "bob": b"0 6 * * * : reconciler:Automation/a; exec true\n# of bob\n",
+        "bob": b"0 6 * * * : reconciler@root:Automation/a; exec true\n# of bob\n",
     }
     desk.apply(*changes)
     desk.undo(changes)

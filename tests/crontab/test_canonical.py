@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler.model.address import ResourceId
 from reconciler.model.errors import UnsupportedSpec
 from reconciler.providers.crontab.canonical import canonical
-from reconciler.providers.crontab.line import COMMAND_LIMIT, parse, render
+from reconciler.providers.crontab.line import BY_ROOT, COMMAND_LIMIT, OWN, parse, render
 
 Make = Callable[..., Any]
 
@@ -75,13 +75,25 @@ def test_the_limit_of_debian_is_counted_in_bytes_after_the_schedule(make: Make) 
     assert "script" in (caught.value.hint or "")
 
 
+def test_the_limit_counts_the_longer_mark_of_another_users_table(make: Make) -> None:
+    fits = "a" * (COMMAND_LIMIT - len(": reconciler@root:Automation/x; "))
+    assert canonical(make("x", command=fits, user="bob")).attributes["command"] == fits
+    with pytest.raises(UnsupportedSpec, match="999 bytes after the schedule"):
+        canonical(make("x", command=fits + "a", user="bob"))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(st.characters(blacklist_characters="\n\r\0\b", blacklist_categories=["Cs"])).filter(str.strip))
-def test_the_state_is_what_the_line_parses_to(make: Make, command: str) -> None:
+@given(
+    st.text(st.characters(blacklist_characters="\n\r\0\b", blacklist_categories=["Cs"])).filter(str.strip),
+    st.sampled_from([None, "root", "bob"]),
+)
+def test_the_state_is_what_the_line_parses_to(make: Make, command: str, user: str | None) -> None:
     assume(len(command) < 200)
-    state = canonical(make("x", command=command)).attributes
-    line = render(ResourceId("Automation", "x"), state)
-    assert parse(line) == (ResourceId("Automation", "x"), {k: v for k, v in state.items() if k != "user"})
+    state = canonical(make("x", command=command, user=user)).attributes
+    assert state["user"] == (user or "")
+    mark = BY_ROOT if user == "bob" else OWN
+    line = render(ResourceId("Automation", "x"), state, mark)
+    assert parse(line, mark) == (ResourceId("Automation", "x"), {k: v for k, v in state.items() if k != "user"})
 
 
 WORD = st.text(st.characters(blacklist_characters="\n\r\0\b", blacklist_categories=["Cs"]), max_size=12)
@@ -102,7 +114,7 @@ def test_the_state_of_an_argument_list_is_what_its_line_parses_to(
     except UnsupportedSpec:
         assume(False)
     wanted = {name: value for name, value in state.attributes.items() if name != "user"}
-    parsed = parse(render(resource.id, wanted))
+    parsed = parse(render(resource.id, wanted, OWN), OWN)
     assert parsed is not None
     assert parsed[1] == wanted
 

@@ -58,8 +58,15 @@ LINES = [
     b"0 5 * * *\n",
     b"0 5 * * * " + b"x" * 998 + b"\n",
 ]
+# What the other reconciler of this table wrote, as it wrote it and bent; its mark depends on whose table it is.
+OTHERS = [
+    b"0 5 * * * <other>Automation/a; exec true\n",
+    b"@daily <other>Automation/b; cd ~/x || exit; export K=V; exec run x\n",
+    b"  0 6  * * * <other>Automation/a;exec true\r\n",
+    b"0 6 * * * <other>Automation/zz\n",
+]
 INVALID = [b"garbage\n", b"MAILTO=\n", b"@every_minute x\n", b"@5 x\n", b"H 5 * * * x\n", b"0 5 * * 9 x\n", b"\r\n"]
-FOREIGN = st.lists(st.sampled_from(LINES), max_size=10).map(b"".join)
+FOREIGN = st.lists(st.sampled_from(LINES) | st.sampled_from(OTHERS), max_size=10).map(b"".join)
 COMMANDS = st.one_of(
     st.sampled_from([["true"], "a | b", "date +%F", "printf '\\\\n'", ["%", "\\\\", "it's"], ["grep", "\\bx\\r"]]),
     st.lists(
@@ -70,6 +77,7 @@ SPECS = st.fixed_dictionaries(
     {"command": COMMANDS, "schedule": st.sampled_from(["0 6 * * *", "@daily", {"every": 300}])},
     optional={"workingDirectory": st.sampled_from(["~/x y", "/srv"]), "environment": st.just({"K": "v % \\\\"})},
 )
+DESKS = st.sampled_from([{}, {"runs_as": "root"}, {"runs_as": "root", "user": "bob"}])
 TREES = st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e"]), SPECS)
 
 
@@ -77,18 +85,30 @@ def states(desk: Any, tree: dict[str, Any]) -> dict[str, Any]:
     return {name: desk.state(name, **spec) for name, spec in tree.items()}
 
 
-@given(FOREIGN, st.lists(TREES, min_size=1, max_size=5), st.booleans())
+def seat(new_desk: NewDesk, table: bytes, whose: dict[str, str], *, debian: bool = True) -> tuple[Any, bytes]:
+    """A desk with that table, and the table as it stands there."""
+    desk = new_desk(None, debian=debian, **whose)
+    desk.table = table.replace(b"<other>", desk.mark.other.raw)
+    return desk, desk.table
+
+
+@given(FOREIGN, st.lists(TREES, min_size=1, max_size=5), st.booleans(), DESKS)
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_thousand_random_lives_leave_every_foreign_byte(
-    new_desk: NewDesk, foreign: Callable[[bytes], bytes], theirs: bytes, trees: list[dict[str, Any]], debian: bool
+    new_desk: NewDesk,
+    foreign: Callable[..., bytes],
+    theirs: bytes,
+    trees: list[dict[str, Any]],
+    debian: bool,
+    whose: dict[str, str],
 ) -> None:
+    desk, theirs = seat(new_desk, theirs, whose, debian=debian)
     assert problem_with(theirs) is None
-    desk = new_desk(theirs, debian=debian)
     history = []
     for tree in trees:
         before = desk.table
         changes = desk.reach(states(desk, tree))
-        assert foreign(desk.table) == theirs
+        assert foreign(desk.table, desk.mark) == theirs
         assert desk.plan(states(desk, tree)) == []
         history.append((before or b"", changes))
     for before, changes in reversed(history):
@@ -97,47 +117,56 @@ def test_a_thousand_random_lives_leave_every_foreign_byte(
         assert (desk.table or b"") == before
 
 
-@given(FOREIGN, TREES, TREES, st.data())
+@given(FOREIGN, TREES, TREES, st.data(), DESKS)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_lives_with_humans_who_reorder_and_edit(
-    new_desk: NewDesk, foreign: Callable[[bytes], bytes], theirs: bytes, one: Any, two: Any, data: st.DataObject
+    new_desk: NewDesk,
+    foreign: Callable[..., bytes],
+    theirs: bytes,
+    one: Any,
+    two: Any,
+    data: st.DataObject,
+    whose: dict[str, str],
 ) -> None:
-    desk = new_desk(theirs)
+    desk, theirs = seat(new_desk, theirs, whose)
     desk.reach(states(desk, one))
     lines = (desk.table or b"").splitlines(keepends=True) if b"\r" not in theirs else None
     if lines:
         shuffled = data.draw(st.permutations(lines))
         desk.table = b"".join([*shuffled, data.draw(st.sampled_from([b"", b"A=b\n", b"# new\n"]))])
     before = desk.table or b""
-    kept = foreign(before)
+    kept = foreign(before, desk.mark)
     changes = desk.reach(states(desk, two))
-    assert foreign(desk.table or b"") == kept
+    assert foreign(desk.table, desk.mark) == kept
     assert desk.plan(states(desk, two)) == []
     if changes:
         desk.undo(changes)
     assert (desk.table or b"") == before
 
 
-@given(FOREIGN, st.sampled_from(INVALID), TREES)
+@given(FOREIGN, st.sampled_from(INVALID), TREES, DESKS)
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_table_that_cron_refuses_is_read_and_never_changed(
-    new_desk: NewDesk, theirs: bytes, invalid: bytes, tree: dict[str, Any]
+    new_desk: NewDesk, theirs: bytes, invalid: bytes, tree: dict[str, Any], whose: dict[str, str]
 ) -> None:
-    desk = new_desk(theirs + invalid)
+    desk, theirs = seat(new_desk, theirs + invalid, whose)
     with pytest.raises(ApplyError, match="errors in crontab file") if tree else nullcontext():
         desk.reach(states(desk, tree))
-    assert desk.table == theirs + invalid
+    assert desk.table == theirs
 
 
 @given(
-    st.lists(st.sampled_from([b"0 5 * * * x\n", b"A=b\n", b"#\n", b"0 5 * * * cd /y && x\n", b"\n"]), max_size=8),
+    st.lists(
+        st.sampled_from([b"0 5 * * * x\n", b"A=b\n", b"#\n", b"0 5 * * * cd /y && x\n", b"\n", *OTHERS]), max_size=8
+    ),
     st.data(),
+    DESKS,
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_adoptions_and_releases_are_undone_exactly(
-    new_desk: NewDesk, lines: list[bytes], data: st.DataObject
+    new_desk: NewDesk, lines: list[bytes], data: st.DataObject, whose: dict[str, str]
 ) -> None:
-    desk = new_desk(b"".join(lines))
+    desk, _ = seat(new_desk, b"".join(lines), whose)
     tree = {"z": desk.state("z", command=["other"])}
     desk.reach(tree)
     before = desk.table
@@ -148,7 +177,7 @@ def test_adoptions_and_releases_are_undone_exactly(
         change = desk.change(Action.ADOPT, "a", item, wanted["a"])
         desk.apply(change)
         assert desk.plan({**tree, **wanted}) == []
-        released = desk.release("a") if data.draw(st.booleans()) else None
+        released = desk.release("a", **wanted) if data.draw(st.booleans()) else None
         if released:
             desk.undo([released])
         desk.undo([change])

@@ -39,7 +39,7 @@ def test_an_edit_between_reading_and_writing_is_a_conflict_with_nothing_written(
     assert desk.program.count("install") == 0
 
 
-def test_an_edit_just_after_the_install_is_a_conflict_and_is_kept(desk: Any) -> None:
+def test_an_edit_just_after_the_install_is_an_error_that_promises_nothing_and_is_kept(desk: Any) -> None:
     desk.table = THEIRS
     changes = planned(desk, a=desk.state("a"))
 
@@ -47,9 +47,63 @@ def test_an_edit_just_after_the_install_is_a_conflict_and_is_kept(desk: Any) -> 
         desk.table += b"# just now\n"
 
     desk.program.before("install", lambda: desk.program.before("list", human_after_install))
-    with pytest.raises(Conflict, match="at the same moment"):
+    with pytest.raises(ApplyError, match="at the same moment, or `crontab` did not keep") as caught:
         desk.apply(*changes)
+    assert "`crontab -l`" in (caught.value.hint or "")
     assert desk.table.endswith(b"# just now\n")
+
+
+def test_a_program_that_keeps_something_else_is_caught(new_desk: NewDesk) -> None:
+    desk = new_desk(THEIRS, runs_as="root", user="bob")
+    changes = planned(desk, a=desk.state("a"))
+
+    def spoil() -> None:
+        desk.table = desk.table[:20] + b"\n"
+
+    desk.program.before("install", lambda: desk.program.before("list", spoil))
+    with pytest.raises(ApplyError, match="neither what it held before nor what was written") as caught:
+        desk.apply(*changes)
+    assert "`crontab -u bob -l`" in (caught.value.hint or "")
+
+
+def test_a_table_that_cannot_be_read_back_after_the_install_is_an_error_of_the_apply(desk: Any) -> None:
+    desk.table = THEIRS
+    changes = planned(desk, a=desk.state("a"))
+    desk.program.before("install", lambda: desk.program.answer("list", 1, b"crontab: error reading\n"))
+    with pytest.raises(ApplyError, match="cannot tell whether the new crontab of tester was installed"):
+        desk.apply(*changes)
+
+
+def moving(new_desk: NewDesk) -> tuple[Any, list[Any]]:
+    """A line about to move from root's table to bob's: two tables in one batch."""
+    desk = new_desk(THEIRS, runs_as="root")
+    desk.program.tables["bob"] = b"# of bob\n"
+    desk.reach({"a": desk.state("a")})
+    desk.user = "bob"
+    return desk, desk.plan({"a": desk.state("a")})
+
+
+def test_a_conflict_on_the_second_table_stays_one_where_the_first_is_put_back(new_desk: NewDesk) -> None:
+    desk, changes = moving(new_desk)
+    before = desk.program.tables["root"]
+    desk.program.before("install", lambda: desk.program.tables.update(bob=b"# of bob, just now\n"))
+    with pytest.raises(Conflict, match="crontab of bob: somebody edited it meanwhile"):
+        desk.apply(*changes)
+    assert desk.program.tables == {"root": before, "bob": b"# of bob, just now\n"}
+
+
+def test_a_conflict_on_the_second_table_is_none_where_the_first_cannot_be_put_back(new_desk: NewDesk) -> None:
+    desk, changes = moving(new_desk)
+
+    def trouble() -> None:
+        desk.program.tables["bob"] = b"# of bob, just now\n"
+        desk.program.before("install", lambda: desk.program.answer("install", 1, b"disk full"))
+
+    desk.program.before("install", trouble)
+    with pytest.raises(ApplyError, match="crontab of bob: somebody edited it meanwhile") as caught:
+        desk.apply(*changes)
+    assert "crontab of root could not be put back" in (caught.value.hint or "")
+    assert desk.program.tables["root"] == THEIRS
 
 
 def test_a_program_that_keeps_nothing_is_caught(desk: Any) -> None:

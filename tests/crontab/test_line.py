@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.address import ResourceId
 from reconciler.providers.crontab import line
-from reconciler.providers.crontab.line import Sort
+from reconciler.providers.crontab.line import BY_ROOT, OWN, Mark, Sort
 
 ID = ResourceId("Automation", "daily-brief")
 HEAD = "0 6 * * * : reconciler:Automation/daily-brief; "
@@ -26,6 +26,7 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 FOLDERS = st.one_of(NASTY, st.builds(lambda tail: f"~/{tail}", NASTY), st.just("~")).filter(
     lambda d: d and d[0] != "-"
 )
+MARKS = st.sampled_from([OWN, BY_ROOT])
 ATTRIBUTES = st.fixed_dictionaries(
     {"schedule": st.sampled_from(["0 6 * * *", "@daily", "*/5 1-3,7 * jan mon-fri"]), "command": WORDS | SCRIPTS},
     optional={"directory": FOLDERS, "environment": st.dictionaries(NAMES, TEXT | NASTY, min_size=1, max_size=3)},
@@ -50,24 +51,35 @@ ATTRIBUTES = st.fixed_dictionaries(
 )
 def test_a_line_reads_like_this(attributes: dict[str, object], expected: str) -> None:
     wanted = {"schedule": "0 6 * * *", **attributes}
-    assert line.render(ID, wanted) == HEAD + expected  # type: ignore[arg-type]
-    assert line.parse(HEAD + expected) == (ID, wanted)
+    assert line.render(ID, wanted, OWN) == HEAD + expected  # type: ignore[arg-type]
+    assert line.parse(HEAD + expected, OWN) == (ID, wanted)
 
 
-@given(ATTRIBUTES)
+@given(ATTRIBUTES, MARKS)
 @settings(max_examples=500, deadline=None)
-def test_what_we_write_is_a_fixed_point(attributes: dict[str, object]) -> None:
-    text = line.render(ID, attributes)  # type: ignore[arg-type]
-    parsed = line.parse(text)
+def test_what_we_write_is_a_fixed_point(attributes: dict[str, object], mark: Mark) -> None:
+    text = line.render(ID, attributes, mark)  # type: ignore[arg-type]
+    parsed = line.parse(text, mark)
     assert parsed is not None
-    assert line.render(*parsed) == text
-    assert line.parse(line.render(*parsed)) == parsed
+    assert line.render(*parsed, mark) == text
+    assert line.parse(line.render(*parsed, mark), mark) == parsed
+
+
+@given(ATTRIBUTES, MARKS)
+@settings(max_examples=300, deadline=None)
+def test_a_line_of_one_reconciler_is_none_of_the_others(attributes: dict[str, object], mark: Mark) -> None:
+    text = line.render(ID, attributes, mark)  # type: ignore[arg-type]
+    raw = text.encode() + b"\n"
+    assert line.marked(raw, mark) == ID
+    assert line.marked(raw, mark.other) is None
+    assert line.parse(text, mark.other) is None
+    assert line.unmarked(raw, mark.other) == raw
 
 
 @given(ATTRIBUTES)
 @settings(max_examples=300, deadline=None)
 def test_a_list_its_directory_and_its_environment_come_back_as_they_were(attributes: dict[str, object]) -> None:
-    parsed = line.parse(line.render(ID, attributes))  # type: ignore[arg-type]
+    parsed = line.parse(line.render(ID, attributes, OWN), OWN)  # type: ignore[arg-type]
     assert parsed is not None
     assert parsed[1]["schedule"] == attributes["schedule"]
     if isinstance(attributes["command"], list):
@@ -77,7 +89,7 @@ def test_a_list_its_directory_and_its_environment_come_back_as_they_were(attribu
 @given(ATTRIBUTES)
 @settings(max_examples=500, deadline=None)
 def test_no_backslash_of_ours_meets_a_backslash_and_no_percent_is_bare(attributes: dict[str, object]) -> None:
-    text = line.render(ID, attributes)  # type: ignore[arg-type]
+    text = line.render(ID, attributes, OWN)  # type: ignore[arg-type]
     assert "\\\\" not in text
     assert "\\%" * text.count("%") == "".join(text[i - 1 : i + 1] for i, c in enumerate(text) if c == "%")
     command = text.partition(" : ")[2]
@@ -87,7 +99,7 @@ def test_no_backslash_of_ours_meets_a_backslash_and_no_percent_is_bare(attribute
 
 def through_the_shell(attributes: dict[str, object], *, halve: bool) -> list[str]:
     """What the program of a line gets as arguments, by way of cron's unescaping and the real /bin/sh."""
-    text = line.render(ID, attributes)  # type: ignore[arg-type]
+    text = line.render(ID, attributes, OWN)  # type: ignore[arg-type]
     command, stdin = line.unescape(text.split(" ", 5)[5], halve=halve)
     assert stdin is None
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True, env={"PATH": "/usr/bin:/bin"})
@@ -136,7 +148,7 @@ def test_a_script_means_the_same_as_in_a_shell(script: str) -> None:
 def test_python_crontab_sees_one_job_with_that_schedule(attributes: dict[str, object]) -> None:
     from crontab import CronItem, CronTab
 
-    text = line.render(ID, attributes)  # type: ignore[arg-type]
+    text = line.render(ID, attributes, OWN)  # type: ignore[arg-type]
     assume("#" not in text)  # python-crontab takes what follows for a comment; cron does not
     item = CronItem.from_line(text, cron=CronTab(tab=""))
     assert item.is_valid()
@@ -162,17 +174,17 @@ def test_python_crontab_sees_one_job_with_that_schedule(attributes: dict[str, ob
 )
 def test_a_line_that_somebody_bent_is_still_ours_and_shows_as_it_stands(tampered: str) -> None:
     raw = tampered.encode() + b"\n"
-    assert line.marked(raw) == ID
-    assert line.parse(tampered) is None
-    found = line.attributes(raw)
+    assert line.marked(raw, OWN) == ID
+    assert line.parse(tampered, OWN) is None
+    found = line.attributes(raw, OWN)
     assert set(found) == {"schedule", "text"}
     assert found["text"] == tampered.replace("\r", "\\r").replace("\t", "\t")
 
 
 def test_bytes_that_are_not_utf8_in_our_line_show_as_escapes() -> None:
     raw = b"0 6 * * * : reconciler:Automation/daily-brief; exec x \xff\x1b[0m\n"
-    assert line.marked(raw) == ID
-    assert line.attributes(raw)["text"] == f"{HEAD}exec x \\xff\\x1b[0m"
+    assert line.marked(raw, OWN) == ID
+    assert line.attributes(raw, OWN)["text"] == f"{HEAD}exec x \\xff\\x1b[0m"
 
 
 @pytest.mark.parametrize(
@@ -184,11 +196,13 @@ def test_bytes_that_are_not_utf8_in_our_line_show_as_escapes() -> None:
         b"0 6 * * * echo 'x' ; : reconciler:Automation/x; y\n",
         b"NOTE=: reconciler:Automation/x; y\n",
         b"0 6 * * * : reconciler:Automation/Bad_Name; y\n",
+        b"0 6 * * * : reconciler@bob:Automation/x; y\n",
         b"0 6 * * * : reconciler:automation/x; y\n",
     ],
 )
 def test_a_line_that_only_mentions_the_mark_is_not_ours(foreign: bytes) -> None:
-    assert line.marked(foreign) is None
+    assert line.marked(foreign, OWN) is None
+    assert line.marked(foreign, BY_ROOT) is None
 
 
 @pytest.mark.parametrize(
@@ -248,12 +262,12 @@ def test_cron_unescapes_like_this(text: str, halve: bool, expected: tuple[str, s
     assert line.unescape(text, halve=halve) == expected
 
 
-@given(ATTRIBUTES)
-def test_without_its_mark_a_line_runs_the_same(attributes: dict[str, object]) -> None:
-    raw = line.render(ID, attributes).encode() + b"\n"  # type: ignore[arg-type]
-    plain = line.unmarked(raw)
-    assert line.marked(plain) is None
-    assert plain == line.render(None, attributes).encode() + b"\n"  # type: ignore[arg-type]
+@given(ATTRIBUTES, MARKS)
+def test_without_its_mark_a_line_runs_the_same(attributes: dict[str, object], mark: Mark) -> None:
+    raw = line.render(ID, attributes, mark).encode() + b"\n"  # type: ignore[arg-type]
+    plain = line.unmarked(raw, mark)
+    assert line.marked(plain, mark) is None
+    assert plain == line.render(None, attributes, mark).encode() + b"\n"  # type: ignore[arg-type]
 
 
 def test_a_long_line_costs_linear_time() -> None:
@@ -268,7 +282,7 @@ def test_a_long_line_costs_linear_time() -> None:
         ">x" * 40_000 + "(",
     ):
         for head in ("0 6 * * * ", HEAD, HEAD + "exec ", HEAD + "export ", HEAD + "cd ", ""):
-            line.marked((head + body).encode())
-            line.parse(head + body)
+            line.marked((head + body).encode(), OWN)
+            line.parse(head + body, OWN)
             line.sort_of((head + body).encode())
     assert perf_counter() - start < 5

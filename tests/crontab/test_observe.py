@@ -16,6 +16,7 @@ from reconciler.providers.crontab.provider import Crontab
 
 NewDesk = Callable[..., Any]
 OURS = b"0 6 * * * : reconciler:Automation/brief; exec true\n"
+BY_ROOT = OURS.replace(b"reconciler:", b"reconciler@root:")
 
 
 def test_what_was_applied_is_observed_as_asked_for(desk: Any) -> None:
@@ -205,7 +206,7 @@ def test_observations_survive_json(desk: Any) -> None:
 
 
 def test_root_reads_the_tables_that_are_named_and_its_own(new_desk: NewDesk) -> None:
-    desk = new_desk(OURS, user="bob", runs_as="root")
+    desk = new_desk(BY_ROOT, user="bob", runs_as="root")
     desk.program.tables["root"] = OURS.replace(b"brief", b"mine")
     state = desk.state("brief")
     found = {item.id.name: item for item in desk.observe(brief=state).found}
@@ -239,7 +240,7 @@ def test_a_user_that_does_not_exist_raises(new_desk: NewDesk) -> None:
 
 
 def test_one_id_in_two_tables_is_trouble(new_desk: NewDesk) -> None:
-    desk = new_desk(OURS, user="bob", runs_as="root")
+    desk = new_desk(BY_ROOT, user="bob", runs_as="root")
     desk.program.tables["root"] = OURS
     (item,) = desk.observe(brief=desk.state("brief")).found
     assert "crontab of root, line 1 and crontab of bob, line 1" in (item.trouble or "")

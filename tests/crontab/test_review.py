@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from reconciler.host.fake import FakeHost
-from reconciler.model.change import Action, Change, Danger
-from reconciler.model.state import HostFacts
-from reconciler.provider import Finding, HasHealth, HasImport, HasReview, HasWatchPaths
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Cause, Change, Danger
+from reconciler.model.errors import HostError
+from reconciler.model.state import HostFacts, State
+from reconciler.provider import Finding, HasHealth, HasImport, HasReview, HasWatchPaths, Wanted
 from reconciler.providers.crontab.provider import Crontab
+from reconciler.testing.crontab import CrontabProgram
 
 NewDesk = Callable[..., Any]
 
@@ -144,6 +147,39 @@ def test_health_is_whether_a_daemon_lives(files: dict[str, bytes], running: dict
     said = Crontab().health(FakeHost(files=files, running=running), ())
     assert (said is None) is alive
     assert alive or said == "no cron daemon is running on this host"
+
+
+def hiding(files: dict[str, bytes]) -> FakeHost:
+    """A host whose /proc shows only one's own processes."""
+    host = FakeHost(files=files, programs=CrontabProgram().programs())
+
+    def refuse(call: Any) -> None:
+        if call.method == "processes":
+            raise HostError("cannot list processes: /proc hides those of other users")
+
+    host.on_call(refuse)
+    return host
+
+
+@pytest.mark.parametrize(
+    ("files", "known"),
+    [
+        ({}, None),
+        ({"/run/crond.pid": b"5\n"}, True),
+        ({"/run/crond.pid": b"5\n", "/proc/5/comm": b"cron\n"}, True),
+        ({"/run/crond.pid": b"5\n", "/proc/5/comm": b"bash\n"}, None),
+        ({"/run/crond.pid": b"garbage"}, None),
+    ],
+)
+def test_where_processes_are_hidden_only_a_pid_file_tells(files: dict[str, bytes], known: bool | None) -> None:
+    host, provider = hiding(files), Crontab()
+    wanted = Wanted(ResourceId("Automation", "a"), State({"user": "", "schedule": "@daily", "command": "x"}), None)
+    facts = provider.observe(host, (wanted,)).facts
+    assert facts["daemon"] is known
+    assert provider.health(host, ()) is None
+    change = Change(wanted.id, "crontab", Action.CREATE, None, wanted.desired, Cause.NEW, "a test asks")
+    assert wanted.desired is not None
+    assert provider.review(facts, {wanted.id: wanted.desired}, [change]) == ()
 
 
 def test_on_macos_launchd_starts_the_daemon() -> None:

@@ -28,7 +28,7 @@ HOSTILE = (
 
 
 def foreign(table: bytes) -> bytes:
-    return b"".join(line for line in table.splitlines(keepends=True) if b": reconciler:" not in line)
+    return b"".join(line for line in table.splitlines(keepends=True) if b": reconciler@root:" not in line)
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_foreign_lines_stay_as_they_are_through_a_whole_life(machine: Machine) -
         assert foreign(machine.table() or b"") == HOSTILE
     (machine.tree / "other.yaml").unlink()
     assert machine.apply().returncode == 0
-    assert (machine.table() or b"").count(b": reconciler:") == 1
+    assert (machine.table() or b"").count(b": reconciler@root:") == 1
     assert machine.run("rollback", "0", "--yes").returncode == 0
     assert machine.table() == HOSTILE
 
@@ -130,7 +130,7 @@ def test_a_duplicate_of_a_foreign_line_is_refused_until_adopted(machine: Machine
     assert machine.run("plan", "desired", "--detailed-exitcode").returncode == 0
     released = machine.run("release", "Automation/brief", "--yes")
     assert released.returncode == 0, released.stderr
-    assert b"reconciler:" not in (machine.table() or b"")
+    assert b"reconciler@root:" not in (machine.table() or b"")
     assert b"/usr/local/bin/brief --all" in (machine.table() or b"")
 
 

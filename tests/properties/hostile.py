@@ -33,6 +33,7 @@ LINES = (
     b"0 1 * * * : reconciler is mentioned here",
     b"0 1 * * * echo : reconciler:Automation/zzz; true",
     b"# 0 6 * * * : reconciler:Automation/b; exec commented",
+    b"0 2 * * * : reconciler@root:Automation/a; exec what root holds",
 )
 
 tables = st.builds(

@@ -12,6 +12,7 @@ from reconciler.model.resource import Resource
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.model.state import State
 from reconciler.providers.crontab.line import COMMAND_LIMIT, parse, render
+from reconciler.providers.crontab.users import mark_in
 
 _VARIABLE = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 # Cron ends a command at a newline or NUL; `crontab -l` cannot show a carriage return or a backspace truthfully.
@@ -35,16 +36,17 @@ def canonical(resource: Resource) -> State:
     environment = spec.get("environment")
     if environment:
         wanted["environment"] = _environment(cast("Mapping[str, str]", environment))
-    line = render(resource.id, wanted)
+    user = cast(str, spec.get("user") or "")
+    line = render(resource.id, wanted, mark_in(user))
     if _FORBIDDEN.search(line):
         _blame(wanted)
     _refuse_long(line, cast(str, wanted["schedule"]))
     if not isinstance(wanted["command"], str):  # an argument list reads back as it was; a script may not
-        return State({"user": spec.get("user") or "", **wanted})
-    parsed = parse(line)
+        return State({"user": user, **wanted})
+    parsed = parse(line, mark_in(user))
     if parsed is None:
         raise UnsupportedSpec(f"cannot write {resource.id} as a crontab line", field="command")
-    return State({"user": spec.get("user") or "", **parsed[1]})
+    return State({"user": user, **parsed[1]})
 
 
 def _refuse_foreign_wishes(spec: Mapping[str, Json]) -> None:

@@ -13,7 +13,7 @@ from typing import cast
 from reconciler.model.data import Json, digest
 from reconciler.model.lazy import pattern
 from reconciler.model.state import State
-from reconciler.providers.crontab.line import Sort, job, sort_of, unescape
+from reconciler.providers.crontab.line import Sort, job, marked, sort_of, unescape, unmarked
 from reconciler.providers.crontab.table import Table
 
 _LONG = 4096  # a command over this is compared as it stands: no real one is that long, and this bounds the work
@@ -114,6 +114,7 @@ class Job:
     stdin: str | None
     script: Script
     key: str
+    held: bool  # by another reconciler: it carries that one's mark
 
     def same_as(self, state: State) -> bool:
         """Whether it runs what a resource of ours in that state would."""
@@ -139,11 +140,14 @@ def same_place(one: str | None, other: str | None) -> bool:
 def jobs(table: Table) -> tuple[Job, ...]:
     """The active foreign lines of a table. Comments and invalid lines run nothing."""
     found: list[Job] = []
+    other = table.mark.other
     for position, line in enumerate(table.lines):
-        if line.id is None and sort_of(line.raw) is Sort.JOB and (parts := job(line.raw)) is not None:
+        if line.id is not None or sort_of(line.raw) is not Sort.JOB:
+            continue
+        if (parts := job(unmarked(line.raw, other))) is not None:
             text, stdin = unescape(parts[1].removesuffix("\\r"))
             script = take_apart(text)
-            found.append(Job(position, parts[0], text, stdin, script, key(text)))
+            found.append(Job(position, parts[0], text, stdin, script, key(text), marked(line.raw, other) is not None))
     return tuple(found)
 
 
@@ -176,6 +180,7 @@ def facts_of(table: Table, found: Sequence[Job]) -> list[Json]:
             "gap": foreign[item.position],
             "command": item.key,
             "directory": _veiled(item.script.directory),
+            "held": item.held,
         }
         for item in found
     ]

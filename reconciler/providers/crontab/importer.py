@@ -19,7 +19,7 @@ from reconciler.provider import Imported
 from reconciler.providers.crontab import program
 from reconciler.providers.crontab.canonical import canonical
 from reconciler.providers.crontab.foreign import Script, plain_words, take_apart
-from reconciler.providers.crontab.line import Sort, job, show, sort_of, unescape
+from reconciler.providers.crontab.line import Sort, job, marked, show, sort_of, unescape
 from reconciler.providers.crontab.table import Table
 from reconciler.providers.crontab.users import own_name, refuse_others, table_user
 
@@ -48,7 +48,7 @@ def foreign(host: Host, user: str | None) -> tuple[Imported, ...]:
     refuse_others(user or "", own)
     asked = table_user(user or "", own)
     listed = program.listing(host, asked)
-    table = program.parse(host, program.exact(host, listed))
+    table = program.parse(host, program.exact(host, listed), asked)
     names = {id_.name for id_ in table.ours}
     found: list[Imported] = []
     for position, line in enumerate(table.lines):
@@ -73,6 +73,8 @@ def _manifest(name: str, spec: Mapping[str, Json]) -> dict[str, Json]:
 
 def _draft(table: Table, position: int, user: str) -> _Draft:
     raw = table.lines[position].raw
+    if marked(raw, table.mark.other) is not None:
+        raise _Cannot("another reconciler holds it, as its mark says: release it there first")
     schedule, command = _job(raw)
     environment, notes = _inherited(table.environment(position))
     spec: dict[str, Json] = {"schedule": _schedule(schedule)}

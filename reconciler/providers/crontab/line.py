@@ -1,6 +1,6 @@
 """One line of a crontab: our lines rendered and parsed, everybody's lines told apart. Pure.
 
-A line of ours reads `<schedule> : reconciler:<Kind/name>; [cd DIR || exit; ][export K=V; ]<command>`. Cron programs
+A line of ours reads `<schedule> <mark><Kind/name>; [cd DIR || exit; ][export K=V; ]<command>`. Cron programs
 disagree about `\\\\` (only Debian's halves it), so no backslash of ours is followed by a backslash or a `%`.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import cast
@@ -16,7 +17,6 @@ from reconciler.model.address import KIND_PATTERN, NAME_PATTERN, ResourceId
 from reconciler.model.data import Json
 from reconciler.model.lazy import pattern
 
-MARK = b": reconciler:"
 COMMAND_LIMIT = 998  # bytes after the schedule; Debian's cron refuses the whole table over it
 
 _SAFE = r"[A-Za-z0-9_@%+=:,./-]"
@@ -26,18 +26,41 @@ _PIECE = pattern(rf"'([^']*)'|\\(')|({_SAFE}+)")
 _FIRST_WORD = pattern(_WORD)
 _DIRECTORY = pattern(rf"cd (~(?:/(?:{_WORD})?)?|{_WORD}) \|\| exit; ")
 _EXPORT = pattern(rf"export ([A-Za-z_]\w*={_WORD}(?: [A-Za-z_]\w*={_WORD})*); ", re.ASCII)
-_OURS = pattern(rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) : reconciler:({KIND_PATTERN})/({NAME_PATTERN}); ([^\r\b\0]+)")
 # Only what may stand in a schedule, so that a command that merely mentions the mark is never taken for ours.
 _BEFORE_MARK = pattern(rb"[ \t]*(?:[0-9A-Za-z*,/~?@-][0-9A-Za-z*,/~?@#-]*[ \t]*)*+")
-_MARKED = pattern(
-    rb": reconciler:(%b)/(%b)(?:;[ \t]?|[ \t]|(?=[\r\n])|\Z)" % (KIND_PATTERN.encode(), NAME_PATTERN.encode())
-)
 _ENVIRONMENT = pattern(rb"""[ \t]*(?:"([^"]*)"|'([^']*)'|([^\s=]*))[ \t]*=[ \t]*(.*?)[ \t]*\r?\n?""", re.DOTALL)
 _JOB = pattern(
     rb"[ \t]*(@[^ \t\r\n]+|[-0-9*][^ \t\r\n]*(?:[ \t]+[0-9A-Za-z*,/~?#-]+){4})(?:[ \t]+([^\n]*))?\n?", re.DOTALL
 )
 _ESCAPED = pattern(r"\\(.)|(%)", re.DOTALL)
 _UNSHOWABLE = pattern("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Mark:
+    """What says in a line that a reconciler holds it, and which one: see the two there are."""
+
+    text: str
+    raw: bytes = field(init=False)
+    ours: re.Pattern[str] = field(init=False)  # a whole line as we write it
+    loose: re.Pattern[bytes] = field(init=False)  # the mark alone, whatever else happened to the line
+
+    def __post_init__(self) -> None:
+        raw, id_ = self.text.encode(), f"({KIND_PATTERN})/({NAME_PATTERN})"
+        ours = rf"(@[a-z]+|[^ \t]+(?: [^ \t]+){{4}}) {self.text}{id_}; ([^\r\b\0]+)"
+        object.__setattr__(self, "raw", raw)
+        object.__setattr__(self, "ours", pattern(ours))
+        object.__setattr__(self, "loose", pattern(raw + rb"%b(?:;[ \t]?|[ \t]|(?=[\r\n])|\Z)" % id_.encode()))
+
+    @property
+    def other(self) -> Mark:
+        """The mark of lines that are somebody else's where this is the mark of ours."""
+        return BY_ROOT if self is OWN else OWN
+
+
+# A table may hold lines of two: of its owner's reconciler and of root's. Each knows its own by the mark alone.
+OWN = Mark(": reconciler:")
+BY_ROOT = Mark(": reconciler@root:")
 
 
 class Sort(Enum):
@@ -89,38 +112,40 @@ def show(raw: bytes) -> str:
     return _UNSHOWABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def marked(raw: bytes) -> ResourceId | None:
-    """The id that an active line carries, whatever else happened to the line; None where it is not ours."""
-    at = raw.find(MARK)
+def marked(raw: bytes, mark: Mark) -> ResourceId | None:
+    """The id that an active line carries, whatever else happened to the line; None where it has not this mark."""
+    at = raw.find(mark.raw)
     if at < 0 or not _BEFORE_MARK.fullmatch(raw, 0, at):
         return None
-    match = _MARKED.match(raw, at)
+    match = mark.loose.match(raw, at)
     return None if match is None else ResourceId(match[1].decode("ascii"), match[2].decode("ascii"))
 
 
-def unmarked(raw: bytes) -> bytes:
-    """A line of ours without our mark: it runs the same and belongs to nobody."""
-    at = raw.find(MARK)
-    match = _MARKED.match(raw, at) if at >= 0 else None
+def unmarked(raw: bytes, mark: Mark) -> bytes:
+    """A line without its mark: it runs the same and belongs to nobody. Any other line as it is."""
+    if marked(raw, mark) is None:
+        return raw
+    at = raw.find(mark.raw)
+    match = mark.loose.match(raw, at)
     return raw if match is None else raw[:at] + raw[match.end() :]
 
 
-def attributes(raw: bytes) -> dict[str, Json]:
+def attributes(raw: bytes, mark: Mark) -> dict[str, Json]:
     """What a marked line asks for. One that we would not have written this way yields its schedule and `text`."""
     body = raw.removesuffix(b"\n")
     try:
-        parsed = parse(body.decode("utf-8"))
+        parsed = parse(body.decode("utf-8"), mark)
     except UnicodeDecodeError:
         parsed = None
     if parsed is not None:
         return dict(parsed[1])
-    return {"schedule": " ".join(show(raw.partition(MARK)[0]).split()), "text": show(body)}
+    return {"schedule": " ".join(show(raw.partition(mark.raw)[0]).split()), "text": show(body)}
 
 
-def render(id_: ResourceId | None, wanted: Mapping[str, Json]) -> str:
-    """The line, without its newline, for these attributes; `None` leaves the mark out."""
+def render(id_: ResourceId | None, wanted: Mapping[str, Json], mark: Mark) -> str:
+    """The line, without its newline, for these attributes; without an id it has no mark."""
     command = wanted["command"]
-    text = f": reconciler:{id_.kind}/{id_.name}; " if id_ is not None else ""
+    text = f"{mark.text}{id_.kind}/{id_.name}; " if id_ is not None else ""
     directory = wanted.get("directory")
     if directory is not None:
         text += f"cd {_render_directory(cast(str, directory))} || exit; "
@@ -132,12 +157,12 @@ def render(id_: ResourceId | None, wanted: Mapping[str, Json]) -> str:
 
 
 @lru_cache(maxsize=16384)
-def parse(line: str) -> tuple[ResourceId, dict[str, Json]] | None:
+def parse(line: str, mark: Mark) -> tuple[ResourceId, dict[str, Json]] | None:
     """The inverse of `render` for a marked line: None for anything that `render` would not have written.
 
     Remembered: a pass meets each line when it asks for it and when it looks for it. The result is not to be changed.
     """
-    match = _OURS.fullmatch(line)
+    match = mark.ours.fullmatch(line)
     if match is None:
         return None
     schedule, kind, name, raw = match.groups()

@@ -31,8 +31,14 @@ def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
         refuse_others(user, own)
     ours: dict[ResourceId, list[Observed]] = {}
     looks: list[_Look] = []
+    needed = {table_user(user_of(item.desired), own) for item in wanted if item.desired is not None}
     for user in sorted({"", *(table_user(user, own) for user in named)}):
-        look = _Look(host, user, own, states)
+        try:
+            look = _Look(host, user, own, states)
+        except program.UnknownUser:
+            if user in needed:
+                raise
+            continue  # the table went with the account, and nobody asks for anything in it any more
         looks.append(look)
         for item in look.ours():
             ours.setdefault(item.id, []).append(item)
@@ -65,7 +71,7 @@ class _Look:
         self._states = states
         self._place = program.place(host, user)
         self._listed = program.listing(host, user)
-        self._table = program.parse(host, self._listed.content)
+        self._table = program.parse(host, self._listed.content, user)
         self._exact = not self._listed.ambiguous
         self._spots: tuple[Spot, ...] = ()
         self._jobs: tuple[Job, ...] = jobs(self._table)
@@ -139,6 +145,6 @@ class _Look:
         """Read the table's own bytes where the listing may hide some of these lines."""
         if self._exact or not any(program.hides(self._table.lines[position].raw) for position in positions):
             return
-        self._table = program.parse(self._host, program.exact(self._host, self._listed))
+        self._table = program.parse(self._host, program.exact(self._host, self._listed), self.user)
         self._exact = True
         self._spots = ()

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.host.protocol import Completed, Host
-from reconciler.model.errors import ApplyError, CommandTimeout, Conflict, HostError, ObserveError
+from reconciler.model.errors import ApplyError, CommandTimeout, HostError, ObserveError
 from reconciler.model.lazy import pattern
 from reconciler.providers.crontab.line import show
 from reconciler.providers.crontab.table import Table, read
+from reconciler.providers.crontab.users import mark_in
 
 READ_TIMEOUT = 20.0
 WRITE_TIMEOUT = 60.0
@@ -60,9 +61,13 @@ def read_header(host: Host) -> bool:
     return host.facts().platform == "darwin"
 
 
-def parse(host: Host, content: bytes | None) -> Table:
-    """The table in what was listed."""
-    return read(content or b"", header=read_header(host))
+def parse(host: Host, content: bytes | None, user: str) -> Table:
+    """The table of that user in what was listed."""
+    return read(content or b"", header=read_header(host), mark=mark_in(user))
+
+
+class UnknownUser(ObserveError):
+    """There is no such account, so it has no table."""
 
 
 def listing(host: Host, user: str) -> Listing:
@@ -76,7 +81,8 @@ def listing(host: Host, user: str) -> Listing:
     if done.code == 1 and not done.stdout and _NONE.search(done.stderr):
         return Listing(user, None)
     if done.code != 0:
-        raise ObserveError(f"cannot read the {place(host, user)}: {_words(done)}", hint=_hint(done))
+        sort = UnknownUser if _is_unknown(user, done) else ObserveError
+        raise sort(f"cannot read the {place(host, user)}: {_words(done)}", hint=_hint(done))
     if b"\0" in done.stdout:
         cause = "`crontab -l` printed NUL bytes, which no table holds"
         raise ObserveError(
@@ -131,15 +137,22 @@ def install(host: Host, user: str, before: Listing, content: bytes | None) -> No
             trouble = _refused(host, user, done, content or b"")
     except HostError as error:
         trouble = ApplyError(f"cannot install the {place(host, user)}: {error.message}", hint=error.hint)
-    after = listing(host, user)
+    try:
+        after = listing(host, user)
+    except ObserveError as error:
+        raise ApplyError(
+            f"cannot tell whether the new {place(host, user)} was installed: {error.message}", hint=error.hint
+        ) from error
     if stands(host, after, content):
         return
     if after == before:
         accepted = f"cannot install the {place(host, user)}: `crontab` accepted the table but did not keep it"
         raise trouble or ApplyError(accepted, hint="look at the disk and at the log of cron")
-    raise Conflict(
-        f"cannot install the {place(host, user)}: somebody edited it at the same moment",
-        hint="look at it with `crontab -l`, then plan again",
+    # Never a Conflict: what stands there now may hold some of what was written.
+    raise ApplyError(
+        f"cannot install the {place(host, user)}: it now holds neither what it held before nor what was written; "
+        "somebody edited it at the same moment, or `crontab` did not keep what it was given",
+        hint=f"compare `{' '.join(_argv(user, '-l'))}` with the manifests, then plan again",
     ) from trouble
 
 
@@ -147,7 +160,7 @@ def stands(host: Host, after: Listing, content: bytes | None) -> bool:
     """Whether a listing shows this table, and nothing else."""
     if after.content is None or content is None:
         return after.content is content
-    found = bytes(parse(host, after.content))
+    found = bytes(parse(host, after.content, after.user))
     return found in (content, as_listed(content))
 
 
@@ -181,6 +194,15 @@ def _refused(host: Host, user: str, done: Completed, content: bytes) -> ApplyErr
     elif hint is None:
         hint = "nothing was written; correct the line that it names, if it is yours"
     return ApplyError(f"cannot install the {place(host, user)}: {_words(done)}", hint=hint)
+
+
+def _is_unknown(user: str, done: Completed) -> bool:
+    """Whether it said that there is no such account: that very account, in the words of one of the families."""
+    if not user or done.code != 1 or done.stdout:
+        return False
+    name = re.escape(user.encode())
+    said = rb"\buser\s+[`'\"]?%b['\"]?\s+unknown\b|\bunknown user:?\s+[`'\"]?%b['\"]?(?:\s|$)" % (name, name)
+    return re.search(said, done.stderr, re.IGNORECASE) is not None
 
 
 def _hint(done: Completed) -> str | None:

@@ -11,7 +11,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Change
 from reconciler.model.data import Json
-from reconciler.model.errors import Conflict, HostError, ObserveError, ReconcileError
+from reconciler.model.errors import ApplyError, Conflict, HostError, ObserveError, ReconcileError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
 from reconciler.provider import Finding, Imported, Support, Supported, Unsupported, Wanted
@@ -19,7 +19,7 @@ from reconciler.providers.crontab import daemon, program
 from reconciler.providers.crontab.canonical import canonical
 from reconciler.providers.crontab.program import Listing
 from reconciler.providers.crontab.table import Table
-from reconciler.providers.crontab.users import own_name, users_of, without_own_name
+from reconciler.providers.crontab.users import mark_in, own_name, user_of, users_of, without_own_name
 from reconciler.providers.crontab.work import outcome, spelled
 
 _SPOOLS = (Path("/var/spool/cron/crontabs"), Path("/var/spool/cron"), Path("/usr/lib/cron/tabs"))
@@ -41,7 +41,7 @@ class Crontab:
         return canonical(resource)
 
     def document(self, id: ResourceId, state: State) -> str:
-        return spelled(id, state)
+        return spelled(id, state, mark_in(user_of(state)))
 
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         from reconciler.providers.crontab.look import observe
@@ -67,8 +67,12 @@ class Crontab:
         for item in pending:
             try:
                 _install(host, item)
-            except ReconcileError:
-                _take_back(host, done)
+            except ReconcileError as error:
+                left = _take_back(host, done)
+                if left and isinstance(error, Conflict):  # a Conflict would promise that nothing was written
+                    places = " and ".join(program.place(host, item.listed.user) for item in left)
+                    hint = f"the {places} could not be put back: look there, then plan again"
+                    raise ApplyError(error.message, where=error.where, hint=hint) from error
                 raise
             done.append(item)
 
@@ -80,7 +84,7 @@ class Crontab:
         return review(facts, after, changes)
 
     def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:  # noqa: ARG002
-        return None if daemon.running(host) else daemon.ABSENT
+        return daemon.ABSENT if daemon.running(host) is False else None  # None: nobody could look
 
     def watch_paths(self, host: Host) -> tuple[str, ...]:
         return tuple(str(path) for path in _SPOOLS if _exists(host, path))
@@ -110,9 +114,15 @@ def _by_user(changes: Sequence[Change], own: str) -> list[tuple[str, list[Change
 
 
 def _prepare(host: Host, user: str, changes: Sequence[Change]) -> _Replacement | None:
-    listed = program.listing(host, user)
+    try:
+        listed = program.listing(host, user)
+    except program.UnknownUser:
+        # The table went with the account: what only takes lines out of it has nothing left to do.
+        if bytes(outcome(program.parse(host, None, user), changes, user, program.place(host, user))):
+            raise
+        return None
     old = program.exact(host, listed)
-    table: Table = program.parse(host, old)
+    table: Table = program.parse(host, old, user)
     new = bytes(outcome(table, changes, user, program.place(host, user)))
     if new == bytes(table):
         return None
@@ -130,15 +140,19 @@ def _install(host: Host, item: _Replacement) -> None:
     program.install(host, user, item.listed, item.new)
 
 
-def _take_back(host: Host, done: Sequence[_Replacement]) -> None:
-    """Put back the tables written so far in a batch that failed on a later one; its error is the one to show."""
+def _take_back(host: Host, done: Sequence[_Replacement]) -> list[_Replacement]:
+    """Put back the tables written so far in a batch that failed on a later one. Those that cannot be are returned."""
+    left: list[_Replacement] = []
     for item in reversed(done):
         try:
             now = program.listing(host, item.listed.user)
             if program.stands(host, now, item.new):
                 program.install(host, item.listed.user, now, item.old)
+            elif now != item.listed:
+                left.append(item)
         except ReconcileError:
-            continue
+            left.append(item)
+    return left
 
 
 def _exists(host: Host, path: Path) -> bool:

@@ -15,6 +15,7 @@ from reconciler.providers.crontab.foreign import same_by_facts
 from reconciler.providers.crontab.table import LINE_LIMIT
 from reconciler.providers.crontab.users import table_user, user_of
 
+_RELEASE = "let the reconciler that holds it give it up: `reconcile release` there"
 _RUNS = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT})
 
 
@@ -23,7 +24,8 @@ def review(
 ) -> tuple[Finding, ...]:
     """Refusals first, then hazards in the order of the changes."""
     runs = [change for change in changes if change.action in _RUNS and change.after is not None]
-    return (*_too_long(facts, after, changes), *_no_daemon(facts, runs), *_run_twice(facts, runs))
+    refusals = (*_too_long(facts, after, changes), *_held(facts, runs))
+    return (*refusals, *_no_daemon(facts, runs), *_run_twice(facts, runs))
 
 
 def _too_long(
@@ -49,8 +51,28 @@ def _too_long(
     ]
 
 
+def _held(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
+    """What another reconciler holds is not taken over: it would put its line back, and both would run."""
+    own, tables = cast(str, facts.get("own", "")), _tables(facts)
+    found: list[Finding] = []
+    for change in runs:
+        user = table_user(user_of(cast(State, change.after)), own)
+        jobs = cast("Sequence[Mapping[str, Json]]", tables.get(user, {}).get("jobs", ()))
+        for fact in jobs:
+            if fact["held"] and _is_adopted(fact, change):
+                place = f"line {fact['line']} of the crontab of {user or own}"
+                message = f"cannot adopt {change.id}: {place} is held by {_holder(user)}"
+                found.append(Finding(message, (change.id,), _RELEASE))
+    return found
+
+
+def _holder(user: str) -> str:
+    """Whose reconciler writes the other mark into that user's table."""
+    return f"the reconciler of {user or 'root'}"
+
+
 def _no_daemon(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
-    if facts.get("daemon", True) or not runs:
+    if facts.get("daemon") is not False or not runs:  # None: nobody could look
         return []
     hint = "start it, for example `service cron start`"
     hazard = Hazard(Danger.MISSED_RUN, f"{ABSENT}: nothing would run", hint, blocking=True)
@@ -66,16 +88,18 @@ def _run_twice(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Findin
         foreign = cast("Sequence[Mapping[str, Json]]", tables.get(user, {}).get("jobs", ()))
         same = [fact for fact in foreign if same_by_facts(fact, state) and not _is_adopted(fact, change)]
         if same:
-            found.append(_double(change, user or own, [cast(int, fact["line"]) for fact in same]))
+            held = any(fact["held"] for fact in same)
+            found.append(_double(change, user or own, [cast(int, fact["line"]) for fact in same], held=held))
     return found
 
 
-def _double(change: Change, user: str, lines: Sequence[int]) -> Finding:
+def _double(change: Change, user: str, lines: Sequence[int], *, held: bool) -> Finding:
     many = len(lines) > 1
     numbers = f"lines {', '.join(map(str, lines))}" if many else f"line {lines[0]}"
     message = f"{numbers} of the crontab of {user} run{'' if many else 's'} the same command as {change.id}"
     remove = f"remove {'those lines' if many else 'that line'}"
     hint = f"{remove}, or take it over: `reconcile adopt {change.id}`" if change.action is Action.CREATE else remove
+    hint = _RELEASE if held else hint
     hazard = Hazard(Danger.DOUBLE_RUN, f"{message}: it would run twice", hint, blocking=True)
     return Finding(hazard.message, (change.id,), hint, hazard)
 

@@ -5,7 +5,7 @@ A table is foreign lines with runs of our lines in the gaps between them; gap `n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, cast
@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.data import Json, bytes_digest
 from reconciler.model.lazy import pattern
-from reconciler.providers.crontab.line import Sort, marked, sort_of, variable
+from reconciler.providers.crontab.line import OWN, Mark, Sort, marked, sort_of, variable
 
 LINE_LIMIT = 10_000  # Debian's cron refuses a longer table; comments and blank lines count
 
@@ -49,9 +49,14 @@ class Table:
 
     lines: tuple[Line, ...]
     header: bytes = b""
+    mark: Mark = OWN  # of our lines in it
 
     def __bytes__(self) -> bytes:
         return b"".join([line.raw for line in self.lines])
+
+    def holding(self, lines: Iterable[Line]) -> Table:
+        """The same table with these lines."""
+        return Table(tuple(lines), self.header, self.mark)
 
     @cached_property
     def ours(self) -> Mapping[ResourceId, list[int]]:
@@ -104,16 +109,16 @@ class Table:
                 rank, previous = rank + 1, f"{line.id.kind}/{line.id.name}"
 
 
-def read(content: bytes, *, header: bool = False) -> Table:
+def read(content: bytes, *, header: bool = False, mark: Mark = OWN) -> Table:
     """A table from its bytes. `header`: the crontab program of this host prints the lines that it adds itself."""
     match = _HEADER.match(content) if header else None
     start = match.end() if match else 0
     parts = content[start:].split(b"\n")
     last = parts.pop()
-    lines = [Line(part + b"\n", marked(part)) for part in parts]
+    lines = [Line(part + b"\n", marked(part, mark)) for part in parts]
     if last:
-        lines.append(Line(last, marked(last)))
-    return Table(tuple(lines), content[:start])
+        lines.append(Line(last, marked(last, mark)))
+    return Table(tuple(lines), content[:start], mark)
 
 
 class Edit(NamedTuple):
@@ -138,14 +143,14 @@ def edit(table: Table, edits: Sequence[Edit]) -> Table:
             lines[change.position] = None
         if change.raw is None:
             continue
-        line = Line(change.raw, marked(change.raw))
+        line = Line(change.raw, marked(change.raw, table.mark))
         if change.spot is not None:
             spotted.append((change.spot, line))
         elif change.position is not None and not change.rise:
             lines[change.position] = Line(change.raw.removesuffix(b"\n") + b"\n", line.id)
         else:
             rising.append(line)
-    kept = Table(tuple(line for line in lines if line is not None), table.header)
+    kept = table.holding(line for line in lines if line is not None)
     return _terminated(_place(_insert_top(kept, rising), spotted))
 
 
@@ -154,7 +159,7 @@ def _insert_top(table: Table, lines: Sequence[Line]) -> Table:
     if not lines:
         return table
     at = max((index + 1 for index in range(table.top) if table.lines[index].id is not None), default=0)
-    return Table((*table.lines[:at], *lines, *table.lines[at:]), table.header)
+    return table.holding((*table.lines[:at], *lines, *table.lines[at:]))
 
 
 def _place(table: Table, spotted: Sequence[tuple[Spot, Line]]) -> Table:
@@ -165,7 +170,7 @@ def _place(table: Table, spotted: Sequence[tuple[Spot, Line]]) -> Table:
     total = len(gaps.foreign) + sum(line.id is None for _, line in spotted)
     for spot, line in sorted(spotted, key=lambda pair: (pair[0].gap, pair[1].id is None, pair[0])):
         gaps.put(spot, line, total)
-    return Table(tuple(gaps.lines()), table.header)
+    return table.holding(gaps.lines())
 
 
 def _terminated(table: Table) -> Table:
@@ -178,7 +183,7 @@ def _terminated(table: Table) -> Table:
             lines.append(lines.pop(index))
         else:
             lines[index] = Line(line.raw + b"\n", line.id)
-        return _terminated(Table(tuple(lines), table.header))
+        return _terminated(table.holding(lines))
     return table
 
 

@@ -8,6 +8,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.change import Change
 from reconciler.model.errors import ObserveError
 from reconciler.model.state import State
+from reconciler.providers.crontab.line import BY_ROOT, OWN, Mark
 
 
 def own_name(host: Host) -> str:
@@ -30,6 +31,11 @@ def users_of(change: Change) -> tuple[str, ...]:
 def table_user(user: str, own: str) -> str:
     """The user to ask the crontab program for; "" for oneself, however the state names oneself."""
     return "" if user == own else user
+
+
+def mark_in(user: str) -> Mark:
+    """The mark of our lines in that user's table: only root ever names somebody else."""
+    return OWN if user in ("", "root") else BY_ROOT
 
 
 def refuse_others(user: str, own: str) -> None:

@@ -14,14 +14,14 @@ from reconciler.model.data import Json
 from reconciler.model.errors import Conflict
 from reconciler.model.state import State
 from reconciler.providers.crontab.foreign import jobs, state_of
-from reconciler.providers.crontab.line import attributes, render, unmarked
+from reconciler.providers.crontab.line import Mark, attributes, marked, render, unmarked
 from reconciler.providers.crontab.table import Edit, Spot, Table, edit, spot_of
 from reconciler.providers.crontab.users import users_of
 
 
 def standing(table: Table, position: int) -> dict[str, Json]:
     """The attributes, without the user, of our line at a position."""
-    found = attributes(table.lines[position].raw)
+    found = attributes(table.lines[position].raw, table.mark)
     inherited = table.environment(position) if position > table.top else None
     if inherited:
         found["inherits"] = sorted(inherited)
@@ -123,7 +123,7 @@ class _Batch:
         """One line of ours in, where it was before if `exact` says so and it would still mean the same there."""
         after = cast(State, change.after)
         noted = _exact(change)
-        if noted is not None:
+        if noted is not None and marked(noted[0], self._before.mark) == change.id:
             self._exact[len(self._edits)] = change
             self._edits.append(Edit(position, *noted))
         else:
@@ -131,7 +131,7 @@ class _Batch:
 
     def _afresh(self, position: int | None, id_: ResourceId, after: State) -> Edit:
         rise = position is not None and position > self._before.top and "inherits" not in after.attributes
-        return Edit(position, spelled(id_, after).encode("utf-8") + b"\n", rise=rise)
+        return Edit(position, spelled(id_, after, self._before.mark).encode("utf-8") + b"\n", rise=rise)
 
     def _adopt(self, change: Change, position: int | None) -> None:
         if position is not None:
@@ -141,6 +141,8 @@ class _Batch:
         foreign = self._foreign(change)
         if foreign is None:
             raise self._conflict(change, "the line to take over is no longer there as it was")
+        if marked(self._before.lines[foreign].raw, self._before.mark.other) is not None:
+            raise self._conflict(change, "another reconciler holds the line to take over", "release it there first")
         self._taken.add(foreign)
         self._edits.append(Edit(foreign, None))
         self._put(None, change)
@@ -149,7 +151,8 @@ class _Batch:
         """The foreign line that a change takes over (or has given up), nearest to where it was."""
         known = change.restore or change.exact
         data = cast("Mapping[str, Json]", known) if known else {}
-        raw = unmarked(cast(str, data.get("line", "")).encode("latin-1")).removesuffix(b"\n")
+        noted = cast(str, data.get("line", "")).encode("latin-1")
+        raw = unmarked(noted, self._before.mark).removesuffix(b"\n")
         near = cast(int, data.get("gap", 0))
         lines = enumerate(self._before.lines)
         found = [i for i, line in lines if raw and line.id is None and line.raw.removesuffix(b"\n") == raw]
@@ -171,7 +174,7 @@ class _Batch:
         if noted is not None:
             self._edits.append(Edit(position, noted[0], noted[1]))
         else:
-            self._edits.append(Edit(position, unmarked(self._before.lines[position].raw)))
+            self._edits.append(Edit(position, unmarked(self._before.lines[position].raw, self._before.mark)))
 
     def _conflict(
         self, change: Change, cause: str, hint: str = "look at it with `crontab -l`, then plan again"
@@ -193,10 +196,10 @@ def _turned(change: Change) -> Change:
     return replace(change, restore=change.exact or change.restore, exact=None)
 
 
-def spelled(id_: ResourceId, state: State) -> str:
+def spelled(id_: ResourceId, state: State, mark: Mark) -> str:
     """Our line for a state, without its newline; one that we could not parse is spelled as its text says."""
     text = state.attributes.get("text")
-    return text if isinstance(text, str) else render(id_, state.attributes)
+    return text if isinstance(text, str) else render(id_, state.attributes, mark)
 
 
 def _moves(change: Change) -> bool:
