@@ -228,7 +228,9 @@ def look(engine: Engine, steps: Sequence[Step]) -> list[Observed]:
     found: list[Observed] = []
     changes = [step.change for step in steps if isinstance(step, ApplyStep)]
     for name in sorted({change.provider for change in changes}):
-        wanted = [Wanted(c.id, c.after, c.before) for c in changes if c.provider == name]
+        mine = [change for change in changes if change.provider == name]
+        # Both as applied, neither as desired: what went away together with its place is absent, not an error.
+        wanted = [Wanted(c.id, None, state) for c in mine for state in (c.before, c.after) if state is not None]
         found += engine.providers[name].observe(engine.host, wanted).found
     return found
 
