@@ -77,8 +77,8 @@ class SystemdPrograms:
         if not manager.answers:
             return _error("Failed to connect to bus: No such file or directory")
         verb, *arguments = rest
-        options = [word for word in arguments if word.startswith("--") and word != "--"]
-        names = [word for word in arguments if not word.startswith("--")]
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        options, names = arguments[:end], arguments[end + 1 :]
         verbs = {
             "show": self._show, "list-units": self._list, "start": self._start, "stop": self._stop,
             "daemon-reload": self._reload, "reset-failed": self._reset, "clean": self._clean, "status": self._status,

@@ -10,7 +10,7 @@ from reconciler.model.change import Change
 from reconciler.model.errors import ApplyError, HostError
 from reconciler.providers.systemd import manager as programs
 from reconciler.providers.systemd.look import Look
-from reconciler.providers.systemd.manager import Manager, Scope
+from reconciler.providers.systemd.manager import Instance, Scope
 from reconciler.providers.systemd.scopes import default_of, managers
 from reconciler.providers.systemd.shape import Move, moves
 from reconciler.providers.systemd.work import Work, collect, theirs
@@ -26,7 +26,7 @@ def apply(host: Host, changes: Sequence[Change]) -> None:
         for move in moves(change, default):
             groups.setdefault(move.scope, []).append(move)
     found = managers(host, groups)
-    pending: list[tuple[Manager, Work]] = []
+    pending: list[tuple[Instance, Work]] = []
     for scope, mine in groups.items():
         look = Look(host, found[scope])
         pending.append((look.manager, collect(look, mine, _files(host, look, mine))))
@@ -52,13 +52,13 @@ def _files(host: Host, look: Look, mine: Sequence[Move]) -> dict[str, bytes]:
     return files
 
 
-def _carry_out(host: Host, manager: Manager, work: Work) -> None:
+def _carry_out(host: Host, manager: Instance, work: Work) -> None:
     scope, folder = manager.scope, Path(manager.folder)
     if work.stop:
         programs.tell(host, scope, "stop", *work.stop)
     if work.clean:
         # Otherwise a timer of that name would one day catch up on all the time that it did not exist.
-        programs.tell(host, scope, "clean", "--what=state", *work.clean)
+        programs.tell(host, scope, "clean", *work.clean, options=("--what=state",))
     for place in work.unlink:
         host.remove(folder / place)
     for name in work.remove:

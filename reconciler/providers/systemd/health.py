@@ -8,7 +8,7 @@ from pathlib import Path
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.providers.systemd import manager as programs
-from reconciler.providers.systemd.manager import Manager
+from reconciler.providers.systemd.manager import Instance
 from reconciler.providers.systemd.scopes import managers
 from reconciler.providers.systemd.units import attributes, names, waits_for_manager
 
@@ -33,7 +33,7 @@ def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
     return f"no manager has a unit of {missing[0]}" if missing else None
 
 
-def _wrong(host: Host, manager: Manager, id_: ResourceId, about: Mapping[str, str]) -> str | None:
+def _wrong(host: Host, manager: Instance, id_: ResourceId, about: Mapping[str, str]) -> str | None:
     if about.get("LoadState") != "loaded":
         return f"is {about.get('LoadState', 'not loaded')}"
     if id_.kind == "Service":
@@ -60,7 +60,7 @@ def _service_wrong(about: Mapping[str, str]) -> str | None:
     return f"is {active} ({sub}, {about.get('Result')})"
 
 
-def _waits(host: Host, manager: Manager, id_: ResourceId) -> bool:
+def _waits(host: Host, manager: Instance, id_: ResourceId) -> bool:
     folder = Path(manager.folder)
     files = {name: host.read(folder / name) or b"" for name in names(id_)}
     return waits_for_manager(attributes(id_, files))

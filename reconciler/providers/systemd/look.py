@@ -16,7 +16,7 @@ from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ObserveError
 from reconciler.providers.systemd import manager as programs
-from reconciler.providers.systemd.manager import Manager
+from reconciler.providers.systemd.manager import Instance
 from reconciler.providers.systemd.units import (
     PREFIX,
     attributes,
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 class Look:
     """What one manager has, read once. `standing` and `note` answer from memory, but for suspects."""
 
-    def __init__(self, host: Host, manager: Manager) -> None:
+    def __init__(self, host: Host, manager: Instance) -> None:
         self.manager = manager
         self._host = host
         self.entries = _entries(host, manager)
@@ -182,7 +182,7 @@ def _drop_in_folders(unit: str) -> list[str]:
     return [f"{name}.{suffix}.d" for name in (stem, *starts)]
 
 
-def _entries(host: Host, manager: Manager) -> tuple[Entry, ...]:
+def _entries(host: Host, manager: Instance) -> tuple[Entry, ...]:
     own = re.sub(r"([*?\[\]\\])", r"\\\1", manager.folder)
     about = ["-path", f"{own}/*", "-o", "-name", f"{PREFIX}*", "-o", "-path", f"*/{PREFIX}*"]
     argv = ["find", "-H", *manager.path, "-mindepth", "1", "-maxdepth", "2", "(", *about, ")"]

@@ -28,7 +28,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Manager:
+class Instance:
     """One manager that answers: where its units lie, and since when it knows them."""
 
     scope: Scope
@@ -59,7 +59,7 @@ def default_scope(user: str) -> Scope:
     return "system" if user == "root" else "user"
 
 
-def ask(host: Host, scope: Scope) -> Manager | Silent:
+def ask(host: Host, scope: Scope) -> Instance | Silent:
     """Whether a manager answers. "No manager" is an answer; anything else that goes wrong is not."""
     done = host.query(systemctl(scope, "--timestamp=us+utc", "show", f"--property={_ABOUT}"), timeout=LOOK)
     said = _text(done.stderr)
@@ -78,7 +78,7 @@ def ask(host: Host, scope: Scope) -> Manager | Silent:
             hint="unset SYSTEMD_UNIT_PATH",
         )
     times = [_time(about.get(name, "")) for name in ("UnitsLoadTimestamp", "UnitsLoadFinishTimestamp")]
-    return Manager(scope, folder, path, max((time for time in times if time is not None), default=None))
+    return Instance(scope, folder, path, max((time for time in times if time is not None), default=None))
 
 
 def units(host: Host, scope: Scope, *patterns: str) -> dict[str, Unit]:
@@ -100,9 +100,9 @@ def show(host: Host, scope: Scope, properties: str, names: Sequence[str]) -> dic
     return {block["Id"]: block for block in blocks if "Id" in block}
 
 
-def tell(host: Host, scope: Scope, verb: str, *names: str) -> None:
+def tell(host: Host, scope: Scope, verb: str, *names: str, options: Sequence[str] = ()) -> None:
     """One command for all of these units. Raises ApplyError with what systemd says."""
-    done = host.execute(systemctl(scope, verb, *(("--", *names) if names else ())), timeout=WORK)
+    done = host.execute(systemctl(scope, verb, *options, *(("--", *names) if names else ())), timeout=WORK)
     if done.code != 0:
         said = _text(done.stderr) or f"exit status {done.code}"
         raise ApplyError(f"cannot {verb} units of the {scope} manager: {said}", hint=_journal(scope, names))

@@ -9,7 +9,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.data import Json
 from reconciler.model.errors import ObserveError
 from reconciler.model.state import State
-from reconciler.providers.systemd.manager import SCOPES, Manager, Scope, Silent, ask, default_scope
+from reconciler.providers.systemd.manager import SCOPES, Instance, Scope, Silent, ask, default_scope
 
 
 def scope_of(state: State, default: Scope) -> Scope:
@@ -21,7 +21,7 @@ def default_of(host: Host) -> Scope:
     return default_scope(host.facts().user)
 
 
-def managers(host: Host, named: Iterable[Scope]) -> dict[Scope, Manager]:
+def managers(host: Host, named: Iterable[Scope]) -> dict[Scope, Instance]:
     """The managers to look at: each named one, which must answer, and those that do besides.
 
     Only root's looks take in the manager of the machine: to anybody else its units are other people's.
@@ -31,13 +31,13 @@ def managers(host: Host, named: Iterable[Scope]) -> dict[Scope, Manager]:
         raise ObserveError(
             "cannot look after units of the machine: only root may", hint="run as root, or write scope: user"
         )
-    found: dict[Scope, Manager] = {}
+    found: dict[Scope, Instance] = {}
     silent: dict[Scope, Silent] = {}
     for scope in SCOPES:
         if scope == "system" and default == "user":
             continue
         answer = ask(host, scope)
-        if isinstance(answer, Manager):
+        if isinstance(answer, Instance):
             found[scope] = answer
         else:
             silent[scope] = answer
