@@ -16,8 +16,8 @@ from reconciler.model.resource import Resource
 from reconciler.providers.systemd.provider import Systemd
 from reconciler.providers.systemd.shape import spelled, without_mark
 from reconciler.providers.systemd.units import id_of, is_marked, names
-from reconciler.testing.conformance import ProviderConformance  # first: it prepares the modules it is made of
-from reconciler.testing.bench import Scenario  # isort: skip
+from reconciler.testing.bench import Scenario
+from reconciler.testing.conformance import ProviderConformance
 from tests.conformance.test_systemd import FOREIGN, Link, SystemdHarness, automation, service
 from tests.systemd.machine import RealHost, clear, folder, lying, running, systemctl
 
