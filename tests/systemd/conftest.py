@@ -24,6 +24,13 @@ def unavailable(why: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def analyzer() -> None:
+    """`systemd-analyze`, which needs neither root nor a manager to judge a calendar."""
+    if shutil.which("systemd-analyze") is None:
+        unavailable("needs the program systemd-analyze")
+
+
+@pytest.fixture(scope="session")
 def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment in which `systemctl --user` reaches a real manager."""
     if os.geteuid() != 0 or shutil.which("systemctl") is None:

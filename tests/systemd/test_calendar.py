@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.model.schedule import ScheduleError, normalise
 from reconciler.providers.systemd.calendar import calendar, timer_lines
 
-pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+pytestmark = pytest.mark.usefixtures("analyzer")
 BERLIN = ZoneInfo("Europe/Berlin")
 NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
