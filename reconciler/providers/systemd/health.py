@@ -1,0 +1,66 @@
+"""Whether systemd will really run what it holds: timers wait for their next run, services stay up. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reconciler.host.protocol import Host
+from reconciler.model.address import ResourceId
+from reconciler.providers.systemd import manager as programs
+from reconciler.providers.systemd.manager import Instance
+from reconciler.providers.systemd.scopes import managers
+from reconciler.providers.systemd.units import attributes, names, waits_for_manager
+
+SETTLE = 1.0  # seconds that a service must stay up before it counts: a program that dies at once takes less
+_ASKED = "LoadState,ActiveState,SubState,Result,NRestarts,FragmentPath,NextElapseUSecRealtime,NextElapseUSecMonotonic"
+
+
+def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
+    """The first thing that keeps one of these from running, or None. With no ids: whether a manager answers."""
+    found = managers(host, ())
+    if any(id_.kind == "Service" for id_ in ids):
+        host.clock.sleep(SETTLE)
+    missing = list(ids)
+    for manager in found.values():
+        mains = {names(id_)[-1]: id_ for id_ in missing}
+        shown = programs.show(host, manager.scope, _ASKED, list(mains))
+        for name, about in shown.items():
+            if name in mains and about.get("FragmentPath", "").startswith(f"{manager.folder}/"):
+                missing.remove(mains[name])
+                if (why := _wrong(host, manager, mains[name], about)) is not None:
+                    return f"{name} {why}"
+    return f"no manager has a unit of {missing[0]}" if missing else None
+
+
+def _wrong(host: Host, manager: Instance, id_: ResourceId, about: Mapping[str, str]) -> str | None:
+    if about.get("LoadState") != "loaded":
+        return f"is {about.get('LoadState', 'not loaded')}"
+    if id_.kind == "Service":
+        return _service_wrong(about)
+    active = about.get("ActiveState")
+    if active != "active":
+        if active == "inactive" and _waits(host, manager, id_):
+            return None
+        return f"is {active}: it starts nothing"
+    times = (about.get("NextElapseUSecRealtime", ""), about.get("NextElapseUSecMonotonic", ""))
+    if about.get("SubState") == "waiting" and all(time in ("", "0", "infinity") for time in times):
+        return "will never elapse"
+    return None if about.get("SubState") != "elapsed" or _waits(host, manager, id_) else "has no next run"
+
+
+def _service_wrong(about: Mapping[str, str]) -> str | None:
+    restarts, active, sub = about.get("NRestarts", "0"), about.get("ActiveState"), about.get("SubState")
+    if sub == "auto-restart" or restarts != "0":
+        return f"does not stay up: it was started again {restarts} times (last result: {about.get('Result')})"
+    if active == "active":
+        return None
+    if active == "inactive" and about.get("Result") == "success":
+        return None  # ended well: with restart policy always, systemd would have started it again
+    return f"is {active} ({sub}, {about.get('Result')})"
+
+
+def _waits(host: Host, manager: Instance, id_: ResourceId) -> bool:
+    folder = Path(manager.folder)
+    files = {name: host.read(folder / name) or b"" for name in names(id_)}
+    return waits_for_manager(attributes(id_, files))

@@ -1,0 +1,108 @@
+"""Observe: every unit of ours in every manager asked for, and foreign ones that run what a wanted resource would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.host.protocol import Host
+from reconciler.model.address import ResourceId
+from reconciler.model.data import Json
+from reconciler.model.state import Observation, Observed, Ownership, State
+from reconciler.provider import Wanted
+from reconciler.providers.systemd.look import Look
+from reconciler.providers.systemd.manager import Scope
+from reconciler.providers.systemd.others import Other, others, twins
+from reconciler.providers.systemd.scopes import default_of, managers, scope_of
+from reconciler.providers.systemd.units import document, names
+
+PROVIDER = "systemd"
+
+
+def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
+    """One look at one's own manager, at that of the machine for root, and at each that `wanted` names."""
+    default = default_of(host)
+    states = {item.id: state for item in wanted if (state := item.desired or item.applied) is not None}
+    known = [state for item in wanted for state in (item.desired, item.applied) if state is not None]
+    looks = [Look(host, m) for m in managers(host, {scope_of(state, default) for state in known}).values()]
+    ours: dict[ResourceId, list[Observed]] = {}
+    for look in looks:
+        for item in _ours(look, states, default):
+            ours.setdefault(item.id, []).append(item)
+    found = [_one(items) for items in ours.values()]
+    missing = {i.id: i.desired for i in wanted if i.desired is not None and i.id not in ours}
+    facts: dict[str, Json] = {"default": default, "lingers": True}
+    if any(look.manager.scope == "user" for look in looks):
+        facts["lingers"] = host.modified(Path("/var/lib/systemd/linger", host.facts().user)) is not None
+    taken: dict[str, Json] = {}
+    for look in looks:
+        mine = {id_: s for id_, s in sorted(missing.items()) if scope_of(s, default) == look.manager.scope}
+        found += _in_the_way(host, look, mine, taken)
+        drop_ins: dict[str, Json] = {str(id_): paths for id_ in mine if (paths := look.drop_ins(id_))}
+        facts |= {"dropIns": drop_ins} if drop_ins else {}
+    return Observation(tuple(found), facts | ({"twins": taken} if taken else {}))
+
+
+def label(states: Mapping[ResourceId, State], id_: ResourceId, scope: Scope, default: Scope) -> str:
+    """The scope as the wanted state names it, so that naming the default is no difference."""
+    wanted = states[id_].attributes.get("scope") if id_ in states else ""
+    if scope != default:
+        return scope
+    return scope if wanted == scope else ""
+
+
+def _ours(look: Look, states: Mapping[ResourceId, State], default: Scope) -> list[Observed]:
+    masked = [id_ for id_ in states if not look.is_ours(id_) and look.is_masked(id_)]
+    return [
+        Observed(
+            id=id_,
+            provider=PROVIDER,
+            state=State({"scope": label(states, id_, look.manager.scope, default), **look.standing(id_)}),
+            ownership=Ownership.OURS,
+            where=f"{look.manager.folder}/{names(id_)[-1]}",
+            document=document(look.files_of(id_)),
+            restore=look.note(names(id_)),
+            trouble=look.trouble(id_),
+        )
+        for id_ in [*look.ours(), *sorted(masked)]
+    ]
+
+
+def _one(items: Sequence[Observed]) -> Observed:
+    """One observation for an id; two places for it are trouble."""
+    if len(items) == 1:
+        return items[0]
+    places = " and ".join(item.where for item in items)
+    return replace(items[0], trouble=f"units of {items[0].id} stand in two managers: {places}")
+
+
+def _in_the_way(
+    host: Host, look: Look, missing: Mapping[ResourceId, State], taken: dict[str, Json]
+) -> list[Observed]:
+    """Foreign units that run the same, and files under our names that do not carry our mark."""
+    if not missing:
+        return []
+    theirs = others(host, look)
+    found: list[Observed] = []
+    for id_, state in missing.items():
+        scope = state.attributes["scope"]
+        if files := look.files_of(id_):
+            same = [Other(files, look.links_of(files), tuple(look.active(files)), None)]
+        else:
+            same = twins(theirs, id_, state.attributes["command"])
+            if same:
+                taken[str(id_)] = [other.main for other in same]
+        found += [
+            Observed(
+                id=id_,
+                provider=PROVIDER,
+                state=State({"scope": scope, **other.attributes()}),
+                ownership=Ownership.FOREIGN,
+                where=f"{look.manager.folder}/{other.main}",
+                document=other.text(),
+                restore=other.note(look.manager.scope),
+            )
+            for other in same
+        ]
+    return found
