@@ -80,9 +80,7 @@ class _Memory:
 
 
 def _letters(mode: int) -> str:
-    return "-" + "".join(
-        letter if mode & (1 << (8 - place)) else "-" for place, letter in enumerate("rwxrwxrwx")
-    )
+    return "-" + "".join(letter if mode & (1 << (8 - place)) else "-" for place, letter in enumerate("rwxrwxrwx"))
 
 
 def _said(text: str) -> Completed:

@@ -52,13 +52,18 @@ class LaunchdHarness(Harness):
         return MacHost(newer=self.newer, drain=self.drain)
 
     def pairs(self) -> Sequence[tuple[Resource, Resource]]:
+        everything: dict[str, Json] = {
+            "command": "echo one | tee 'a b'",
+            "environment": {"B": "it's 5%"},
+            "workingDirectory": "/srv/x y",
+            "schedule": "*/5 1-3 1,15 * mon-fri",
+        }
+        often = automation("b", schedule={"every": 420}, workingDirectory="~/notes", environment={"A": "1"})
+        stop: Json = {"signal": "SIGTERM", "grace": 3}
         return (
-            (automation("a", command=["echo", "one"]), automation("a", command="echo one | tee 'a b'")),
-            (automation("b", schedule={"every": 420}), automation("b", schedule="*/5 1-3 1,15 * mon-fri")),
-            (automation("c", workingDirectory="~/notes"), automation("c", workingDirectory="/srv/x y")),
-            (automation("d", environment={"A": "1"}, requires=["gui"]), automation("d", environment={"B": "it's 5%"})),
-            (automation("e", schedule="@daily"), automation("e", schedule={"at": "login"}, scope="user")),
-            (service("f"), service("f", restart={"policy": "no"}, stop={"signal": "SIGTERM", "grace": 3})),
+            (automation("a", command=["echo", "one"], requires=["gui"]), automation("a", **everything)),
+            (often, automation("b", schedule={"at": "login"}, scope="user")),
+            (service("c"), service("c", restart={"policy": "no"}, stop=stop)),
         )
 
     def hostile(self, text: str) -> Resource:
@@ -130,17 +135,10 @@ class TestLaunchd(ProviderConformance):
     harness = LaunchdHarness()
 
 
-class OlderHarness(LaunchdHarness):
+class OlderAndSlow(LaunchdHarness):
     newer = False
-
-
-class TestOlderLaunchd(ProviderConformance):
-    harness = OlderHarness()
-
-
-class DrainingHarness(LaunchdHarness):
     drain = 4.0
 
 
-class TestSlowlyDrainingLaunchd(ProviderConformance):
-    harness = DrainingHarness()
+class TestOlderLaunchdThatDrainsSlowly(ProviderConformance):
+    harness = OlderAndSlow()

@@ -123,7 +123,7 @@ def _place(spec: Mapping[str, Json], home: str) -> dict[str, Json]:
     if user:
         if scope == "user":
             raise UnsupportedSpec("an agent runs as whoever is logged in", field="user", hint="use scope: system")
-        if directory is None and home or str(directory).startswith("~"):
+        if (directory is None and home) or str(directory).startswith("~"):
             raise UnsupportedSpec(
                 f"the home folder of {user} is not known beforehand",
                 field="workingDirectory",

@@ -42,6 +42,11 @@ class Job:
     exit_code: int | None
     exit_timeout: int
 
+    @property
+    def leaving(self) -> bool:
+        """Told to end and not gone yet: listed, and yet as good as unloaded."""
+        return self.state.startswith("SIG")
+
 
 @dataclass(frozen=True, slots=True)
 class Domain:
@@ -174,13 +179,15 @@ def kickstart(host: Host, target: str) -> None:
 
 
 def is_that(standing: Job, digest: str | None) -> bool:
-    """Whether a loaded job is this definition, as far as launchctl shows."""
+    """Whether a loaded job is this definition and stays, as far as launchctl shows."""
+    if standing.leaving:
+        return False
     return digest is None or standing.digest is None or standing.digest == digest
 
 
 def _number(text: str) -> int | None:
     """`78: EX_CONFIG` is 78; `(never exited)` is nothing."""
-    word = text.split(":")[0].strip()
+    word = text.split(":", maxsplit=1)[0].strip()
     return int(word) if word.lstrip("-").isdigit() else None
 
 

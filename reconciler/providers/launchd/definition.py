@@ -163,7 +163,8 @@ def _bare(id_: ResourceId, state: State, form: Form) -> Plist:
         found |= timing(wanted["schedule"])
     if "restart" in wanted:
         found["RunAtLoad"] = True
-        found |= {"KeepAlive": _KEEP_ALIVE[word] for word in (cast(str, wanted["restart"]),) if word in _KEEP_ALIVE}
+        if (word := cast(str, wanted["restart"])) in _KEEP_ALIVE:
+            found["KeepAlive"] = _KEEP_ALIVE[word]
     if wanted.get("environment"):
         found["EnvironmentVariables"] = dict(cast("Mapping[str, str]", wanted["environment"]))
     if "directory" in wanted:
@@ -182,7 +183,7 @@ def _bare(id_: ResourceId, state: State, form: Form) -> Plist:
 
 def _guess(id_: ResourceId, found: Plist, form: Form) -> dict[str, Json]:
     """The attributes that a plist seems to have been rendered from."""
-    argv = found.get("ProgramArguments")
+    argv: Any = found.get("ProgramArguments")
     attributes: dict[str, Json] = {"command": command_of(argv) if _texts(argv) else ""}
     environment = unmarked(found).get("EnvironmentVariables")
     if isinstance(environment, dict) and _texts(list(environment.values())):

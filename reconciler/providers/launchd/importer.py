@@ -61,7 +61,12 @@ def _imported(file: File, scope: str, taken: set[str]) -> Imported:
     except _Cannot as error:
         return Imported(str(file.path), file.label, None, str(error))
     name = _unique(_name(file.label), taken)
-    manifest: dict[str, Json] = {"apiVersion": "reconciler/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    manifest: dict[str, Json] = {
+        "apiVersion": "reconciler/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
     return Imported(str(file.path), file.label, manifest, None, notes)
 
 
@@ -129,7 +134,11 @@ def _schedule(found: Plist) -> Json:
         raise _Cannot(f"it runs at load and by {timed[0]}, and a manifest has one schedule")
     schedule = schedule_of(found)
     if schedule is None:
-        why = "nothing ever starts it" if not timed else "no single schedule means the same as its " + " and ".join(timed)
+        why = (
+            "nothing ever starts it"
+            if not timed
+            else "no single schedule means the same as its " + " and ".join(timed)
+        )
         raise _Cannot(why)
     if isinstance(schedule, Mapping) and "every" in schedule:
         return {"every": f"{schedule['every']}s"}

@@ -81,7 +81,9 @@ def make_folder(host: Host, folder: Path) -> None:
     """A folder with those above it; one that exists is fine. Raises HostError."""
     done = host.execute(["mkdir", "-p", str(folder)], timeout=TIMEOUT)
     if done.code != 0:
-        raise HostError(f"cannot make the folder {folder}: {words(done)}", hint="correct who owns the folder above it")
+        raise HostError(
+            f"cannot make the folder {folder}: {words(done)}", hint="correct who owns the folder above it"
+        )
 
 
 def words(done: Completed) -> str:

@@ -69,9 +69,12 @@ def take_down(host: Host, here: Session, scope: str, label: str) -> None:
         control.bootout(host, f"{name}/{label}")
 
 
-def put_up(host: Host, here: Session, scope: str, unit: Unit) -> None:
-    """Make a unit stand: unload what there is, write, enable, load, look. Raises WrongDomain, ApplyError, HostError."""
-    if stands(host, here, scope, unit):
+def put_up(host: Host, here: Session, scope: str, unit: Unit, *, afresh: bool = False) -> None:
+    """Make a unit stand: unload what there is, write, enable, load, look. Raises WrongDomain, ApplyError, HostError.
+
+    `afresh`: even if it seems to stand; after a failure a label may be on its way out.
+    """
+    if not afresh and stands(host, here, scope, unit):
         return
     make_folder(host, unit.path.parent)
     for key in ("StandardOutPath", "StandardErrorPath"):

@@ -84,11 +84,11 @@ class Work:
         else:
             domain = stood[0] if stood else None
             old = Unit(self._path, self._label, self._found.content, domain, self._found.entry.mode)
-            put_up(self._host, self._here, self._scope, old)
+            put_up(self._host, self._here, self._scope, old, afresh=True)
 
     def _put_back_foreign(self, note: Mapping[str, Json]) -> None:
         if self._change.action is Action.ADOPT:
-            put_up(self._host, self._here, self._scope, self._noted(note))
+            put_up(self._host, self._here, self._scope, self._noted(note), afresh=True)
         else:
             foreign = self._noted(note)
             remove(self._host, self._here, self._scope, foreign.label, foreign.path)
