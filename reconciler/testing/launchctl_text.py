@@ -55,10 +55,9 @@ def job_text(domain: str, label: str, job: Mapping[str, Any], *, newer: bool) ->
 
 def domain_text(domain: str, jobs: Mapping[str, Mapping[str, Any]], off: Sequence[str], *, newer: bool) -> str:
     """A whole domain, as `print domain` shows it, with some of Apple's own jobs in it."""
-    kind = domain.split("/")[0]
     lines = [
         f"{domain} = {{" if newer else f"com.apple.xpc.launchd.domain.{domain.replace('/', '.')} = {{",
-        f"\ttype = {kind}",
+        f"\ttype = {domain.partition('/')[0]}",
         "\tactive count = 2",
         "\tservices = {",
         "\t       0      - \tcom.apple.enchantedd",

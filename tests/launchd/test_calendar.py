@@ -1,8 +1,8 @@
-"""Cron fields as calendar intervals: the same minutes, by a cron evaluator and a launchd evaluator written for this."""
+"""Cron fields as calendar intervals: the same minutes, by two plain evaluators, one of cron and one of launchd."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -67,15 +67,15 @@ def field(draw: st.DrawFn, index: int) -> str:
 @settings(max_examples=400, deadline=None)
 @given(
     fields=st.tuples(*(field(index) for index in range(5))),
-    start=st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)),
+    days=st.integers(0, 1500),
 )
-def test_the_intervals_fire_when_cron_does(fields: tuple[str, ...], start: datetime) -> None:
+def test_the_intervals_fire_when_cron_does(fields: tuple[str, ...], days: int) -> None:
     try:
         text = str(normalise(" ".join(fields)))
         found = intervals(text)
     except (ScheduleError, TooMany):
         return
-    start = start.replace(second=0, microsecond=0)
+    start = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=days)
     moments = [start + timedelta(days=day, minutes=37 * day) for day in range(0, 400, 3)]
     moments += [start + timedelta(minutes=minute * 11) for minute in range(150)]
     for at in moments:

@@ -114,13 +114,17 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_character
 )
 
 
+ARGV = st.lists(TEXTS, min_size=1).map(lambda argv: ["/bin/" + argv[0], *argv[1:]])
+SPECIAL = st.sampled_from([["/bin/sh", "-c", "x"], ["/usr/bin/env", "x"], ["/usr/bin/env", "A=1", "x"], ["./x", "y"]])
+SCHEDULES = ["@daily", "1,2 3 4 5 6", {"every": "7m"}, {"every": "1h"}, {"at": "boot"}, {"at": "login"}]
+
+
 @given(
-    command=st.one_of(TEXTS, st.lists(TEXTS, min_size=1).map(lambda argv: ["/bin/" + argv[0], *argv[1:]]),
-                      st.just(["/bin/sh", "-c", "x"]), st.just(["/usr/bin/env", "x"]), st.just(["/usr/bin/env", "A=1", "x"])),
+    command=TEXTS | ARGV | SPECIAL,
     environment=st.dictionaries(st.sampled_from(["A", "B"]), TEXTS),
-    schedule=st.sampled_from(["@daily", "1,2 3 4 5 6", {"every": "7m"}, {"every": "1h"}, {"at": "boot"}, {"at": "login"}]),
+    schedule=st.sampled_from(SCHEDULES),
     directory=st.sampled_from([None, "~", "~/x y", "/srv"]),
-)  # fmt: skip
+)
 def test_a_canonical_state_is_what_its_plist_reads_as(
     command: Any, environment: dict[str, str], schedule: Any, directory: str | None
 ) -> None:

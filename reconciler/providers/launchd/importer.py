@@ -21,10 +21,9 @@ from reconciler.providers.launchd.look import File, id_of, is_ours, read
 from reconciler.providers.launchd.session import listing, session
 
 _LOGS = ("StandardOutPath", "StandardErrorPath")
-_KEYS = frozenset(
-    {"Label", "Program", "ProgramArguments", "EnvironmentVariables", "WorkingDirectory", "UserName", "RunAtLoad",
-     "KeepAlive", "StartInterval", "StartCalendarInterval", "ExitTimeOut", "Disabled", "LimitLoadToSessionType", *_LOGS}
-)  # fmt: skip
+_TEXTS = {"Label", "Program", "WorkingDirectory", "UserName", "LimitLoadToSessionType", *_LOGS}
+_TIMES = {"RunAtLoad", "KeepAlive", "StartInterval", "StartCalendarInterval", "ExitTimeOut", "Disabled"}
+_KEYS = frozenset({*_TEXTS, *_TIMES, "ProgramArguments", "EnvironmentVariables"})
 
 
 class _Cannot(Exception):
@@ -54,8 +53,6 @@ def _ours(file: File) -> bool:
 
 def _imported(file: File, scope: str, taken: set[str]) -> Imported:
     try:
-        if file.plist is None:
-            raise _Cannot("it is not a property list")
         kind, spec, notes = _draft(file.plist, scope)
         spec = _loadable(kind, spec)
     except _Cannot as error:
@@ -70,7 +67,9 @@ def _imported(file: File, scope: str, taken: set[str]) -> Imported:
     return Imported(str(file.path), file.label, manifest, None, notes)
 
 
-def _draft(found: Plist, scope: str) -> tuple[str, dict[str, Json], tuple[str, ...]]:
+def _draft(found: Plist | None, scope: str) -> tuple[str, dict[str, Json], tuple[str, ...]]:
+    if found is None:
+        raise _Cannot("it is not a property list")
     _refuse_keys(found)
     spec: dict[str, Json] = {"command": _command(found)}
     service = bool(found.get("KeepAlive"))

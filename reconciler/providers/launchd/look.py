@@ -100,7 +100,7 @@ def _spelled(state: State, here: Session) -> dict[str, Json]:
 
 
 def restore_data(file: File, domain: str) -> dict[str, Json]:
-    """What puts a plist back exactly. Latin-1 carries any byte through JSON. `domain` is "" where it is not loaded."""
+    """What puts a plist back exactly. Latin-1 carries any byte through JSON. `domain` "": it is not loaded."""
     return {
         "path": str(file.path),
         "label": file.label,
