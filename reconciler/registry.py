@@ -22,6 +22,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     PROVIDERS: {
         "crontab": "reconciler.providers.crontab.provider:Crontab",
         "systemd": "reconciler.providers.systemd.provider:Systemd",
+        "launchd": "reconciler.providers.launchd.provider:Launchd",
     },
 }
 
