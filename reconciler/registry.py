@@ -19,7 +19,10 @@ PROVIDERS = "reconciler.providers"
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     KINDS: kinds_built_in,
-    PROVIDERS: {"crontab": "reconciler.providers.crontab.provider:Crontab"},
+    PROVIDERS: {
+        "container": "reconciler.providers.container.provider:Container",
+        "crontab": "reconciler.providers.crontab.provider:Crontab",
+    },
 }
 
 
