@@ -20,7 +20,8 @@ from reconciler.model.errors import CommandTimeout
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _BODY = frozenset(
-    ["Image", "Cmd", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts", "Labels", "StopSignal", "StopTimeout", "HostConfig"]
+    {"Image", "Cmd", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts"}
+    | {"Labels", "StopSignal", "StopTimeout", "HostConfig"}
 )
 _HOST_CONFIG = frozenset(["Binds", "PortBindings", "RestartPolicy", "NetworkMode"])
 FINISHED = "2026-01-15T12:00:00.000000000Z"

@@ -49,9 +49,9 @@ def foreign(engine: Engine, mark: str) -> tuple[Imported, ...]:
             found.append(Imported(where, text, None, why))
             continue
         spec, notes = spec_of(about, engine.image(row.image_id or row.image) or {})
-        why = _refused(spec)
-        manifest = None if why else _manifest(row.name, spec)
-        found.append(Imported(where, text, manifest, why, tuple(notes)))
+        refused = _refused(spec)
+        manifest = None if refused else _manifest(row.name, spec)
+        found.append(Imported(where, text, manifest, refused, tuple(notes)))
     return tuple(found)
 
 

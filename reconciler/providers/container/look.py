@@ -1,4 +1,4 @@
-"""Observe: one list of what carries our mark, and a second one only where something wanted is not in it. Reads only."""
+"""Observe: one list of what carries our mark, a second one only where something wanted is not in it. Reads only."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def _in_the_way(engine: Engine, missing: Iterable[ResourceId]) -> list[Observed]
     if not names:
         return []
     patterns = [f"^/?{re.escape(name)}$" for name in sorted(names)]
-    found = []
-    for row in map(row_of, engine.containers({"name": patterns})):
-        if row.name in names and row.owner is None:
-            found.append(_observed(names[row.name], row, foreign_state(engine, row), Ownership.FOREIGN))
-    return found
+    return [
+        _observed(names[row.name], row, foreign_state(engine, row), Ownership.FOREIGN)
+        for row in map(row_of, engine.containers({"name": patterns}))
+        if row.name in names and row.owner is None
+    ]
 
 
 def foreign_state(engine: Engine, row: Row) -> State:

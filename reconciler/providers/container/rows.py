@@ -62,7 +62,8 @@ class Row:
     @property
     def digest(self) -> str | None:
         """Of the state that it was made from; None where its labels do not say."""
-        return made(self).digest if made(self) is not None else None
+        origin = made(self)
+        return origin.digest if origin else None
 
 
 def row_of(item: Mapping[str, Json]) -> Row:

@@ -81,6 +81,8 @@ class Work:
         if main is None:
             self._expect_absent()
             return
+        if before is None and self._undoing and main is self._exact:
+            return
         if self._change.action is Action.ADOPT or before is None:
             raise self._conflict(f"the container {main.name} already carries its mark")
         if self._undoing and (main.digest == as_made(before).digest or main is self._exact or self._fresh):
@@ -150,8 +152,8 @@ class Work:
     def _remove(self, main: Row | None) -> None:
         if main is None:
             return
-        self._stop(main)
         if self._undoing:
+            self._stop(main)
             self._engine.remove(main.id)
         else:
             self._set_aside(main)
@@ -188,7 +190,6 @@ class Work:
             engine.start(new)
             check(engine, new, after)
         if old is not None:
-            self._stop(old)
             self._set_aside(old)
         engine.rename(new, name)
         if not early:
@@ -197,10 +198,8 @@ class Work:
 
     def _make(self, after: State, image: str) -> str:
         id_ = self._change.id
-        if self._change.action is Action.RELEASE:
-            labels = {RELEASED: str(id_)}
-        else:
-            labels = marks(id_, after, image)
+        released = self._change.action is Action.RELEASE
+        labels = {RELEASED: str(id_)} if released else marks(id_, after, image)
         new = self._engine.create(f"{id_.name}{NEW}{as_made(after).digest[:12]}", body(after, labels, self._home))
         for network in cast("list[str]", after.attributes.get("networks", []))[1:]:
             self._engine.connect(network, new)
@@ -214,7 +213,6 @@ class Work:
         if other is None and self._squatter is not None and self._squatter.id != exact.id:
             other = self._squatter
         if other is not None:
-            self._stop(other)
             self._vacate(other)
         alone = other is None and not self._fresh
         if not alone and exact.name != name:
@@ -236,6 +234,7 @@ class Work:
         if self._gone_for_good(other):
             digest = other.labels.get(DIGEST, other.id)[:12]
             self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
+            self._stop(other)
         else:
             self._set_aside(other)
 
@@ -257,7 +256,9 @@ class Work:
             self._engine.stop(row.id, grace_of(row))
 
     def _set_aside(self, row: Row) -> None:
+        """Renamed first: one that died in between is out of its place, and is stopped by the next change."""
         self._engine.rename(row.id, f"{self._change.id.name}{OLD}{row.id[:12]}")
+        self._stop(row)
 
 
 def _collide(old: Row, after: State) -> bool:
