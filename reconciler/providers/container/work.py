@@ -121,7 +121,7 @@ class Work:
             self._bring_back(self._exact)
         elif change.after is None:
             self._remove(main)
-        elif main is not None and not change.exact and self._repairable(main, change.after):
+        elif main is not None and not self._remakes and self._repairable(main, change.after):
             self._repair(main, change.after)
         else:
             self._replace(main or self._squatter, change.after)
@@ -148,6 +148,11 @@ class Work:
             else:
                 back.expect()
                 back.do()
+
+    @property
+    def _remakes(self) -> bool:
+        """Whether nothing short of another container will do."""
+        return bool(self._change.exact) or self._change.action is Action.RELEASE
 
     def _remove(self, main: Row | None) -> None:
         if main is None:
@@ -184,6 +189,8 @@ class Work:
         ensure_networks(engine, after)
         for row in self._fresh:
             engine.remove(row.id)
+        for row in self._kept:  # a process that died may have left one running
+            self._stop(row)
         new = self._make(after, image)
         early = old is None or not _collide(old, after)
         if early:
