@@ -210,7 +210,9 @@ def test_a_copy_with_another_image_or_port_shows_as_drift(place: Place) -> None:
     place.create(one)
     row = place.row("rt-web")
     place.engine.remove(row.id)
-    copied = body(State({**canonical(one).attributes, "image": OTHER, "ports": ports(free_port())}), row.labels, "/root")
+    copied = body(
+        State({**canonical(one).attributes, "image": OTHER, "ports": ports(free_port())}), row.labels, "/root"
+    )
     place.engine.start(place.engine.create("rt-web", copied))
     found = place.seen()[one.id].state.attributes
     assert (found["image"], found["ports"] != one.spec["ports"]) == (OTHER, True)

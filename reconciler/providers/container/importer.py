@@ -82,7 +82,11 @@ def spec_of(about: Object, image: Object) -> tuple[dict[str, Json], list[str]]:
     if config.get("Entrypoint") and config.get("Entrypoint") != base.get("Entrypoint"):
         notes.append("its own entrypoint is not carried over: write it into the command")
     for ours, theirs in (("workingDirectory", "WorkingDir"), ("user", "User")):
-        if config.get(theirs) and config.get(theirs) != base.get(theirs):
+        # An image that says nothing means /; Podman says so of a container, Docker does not.
+        if config.get(theirs) and config.get(theirs) not in (
+            base.get(theirs),
+            "/" if ours == "workingDirectory" else "",
+        ):
             spec[ours] = config[theirs]
     if config.get("Hostname") and not str(about.get("Id", "")).startswith(str(config["Hostname"])):
         spec["hostname"] = config["Hostname"]

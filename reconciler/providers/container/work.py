@@ -16,7 +16,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, HostError, ReconcileError
 from reconciler.model.state import State
 from reconciler.providers.container import tidy
-from reconciler.providers.container.api import Engine
+from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.look import foreign_state
 from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
 from reconciler.providers.container.rows import NEW, OLD, Row, made, note, row_of, state_of
@@ -240,8 +240,8 @@ class Work:
         """Out of the name, and findable as half of an undo until the old one runs."""
         if self._gone_for_good(other):
             digest = other.labels.get(DIGEST, other.id)[:12]
-            self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
             self._stop(other)
+            self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
         else:
             self._set_aside(other)
 
@@ -263,9 +263,20 @@ class Work:
             self._engine.stop(row.id, grace_of(row))
 
     def _set_aside(self, row: Row) -> None:
-        """Renamed first: one that died in between is out of its place, and is stopped by the next change."""
-        self._engine.rename(row.id, f"{self._change.id.name}{OLD}{row.id[:12]}")
+        """Stopped, under another name.
+
+        A deletion renames first: a process that died in between has left a change that stands, and the next one
+        stops it. Docker cannot rename a container that it is just starting again; then, and where a successor is
+        there to tell what goes on, it is stopped first.
+        """
+        aside = f"{self._change.id.name}{OLD}{row.id[:12]}"
+        if self._change.after is None and row.status != "restarting":
+            with suppress(Refusal):
+                self._engine.rename(row.id, aside)
+                self._stop(row)
+                return
         self._stop(row)
+        self._engine.rename(row.id, aside)
 
 
 def _collide(old: Row, after: State) -> bool:
