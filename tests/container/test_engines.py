@@ -326,7 +326,7 @@ def test_a_running_container_is_imported_as_a_manifest_that_plans_empty(place: P
     from reconciler.kinds.service import Service
 
     one = web(ports=ports(free_port()), environment={"A": "b"}, volumes=["rt-data:/data"], workingDirectory="/srv")
-    place.foreign(one, **{"Tty": True})
+    place.foreign(one, Tty=True)
     (found,) = [item for item in place.provider.foreign(place.host, None) if "rt-web" in item.where]
     assert found.manifest is not None
     spec = found.manifest["spec"]
