@@ -21,7 +21,6 @@ from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.provider import Container
 from reconciler.providers.container.rows import OLD, Row, row_of
 from reconciler.providers.container.spec import body, canonical
-from reconciler.testing.bench import as_journalled
 from reconciler.testing.builders import change
 from tests.container.world import service
 
@@ -56,7 +55,7 @@ class Place:
             found.state if found else None,
             after,
             provider="container",
-            restore=as_journalled(found.restore) if found else None,
+            restore=json.loads(json.dumps(found.restore)) if found else None,
         )
         self.provider.apply(self.host, [made])
         return made
@@ -369,7 +368,7 @@ def test_an_engine_that_is_down_is_not_an_empty_one(tmp_path: Path) -> None:
 
 
 def test_both_engines_say_no_in_the_same_shape(engine: Engine) -> None:
-    with pytest.raises(Refusal, match="(?i:no such container)") as caught:
+    with pytest.raises(Refusal, match=r"(?i:no such container)") as caught:
         engine.start("rt-nobody")
     assert caught.value.status == 404
     assert engine.container("rt-nobody") is None

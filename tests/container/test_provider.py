@@ -334,7 +334,6 @@ def test_what_a_dead_process_left_half_made_goes_with_the_next_change_of_anythin
     host.on_call(lambda call: host.crash_at(1) if "/start" in call.target else None)
     with pytest.raises(Crash):
         create(host, service("web"))
-        create(host, service("web2"))
     host.heal()
     assert [name for name in names(host) if NEW in name]
     create(host, service("other"))
