@@ -289,6 +289,16 @@ def test_a_failed_container_is_seen_as_the_change_that_must_be_undone(place: Pla
     assert (place.row("rt-web").id, place.row("rt-web").status) == (before, "running")
 
 
+def test_a_container_that_ends_again_and_again_is_trouble_while_it_is_verified(place: Place) -> None:
+    made = place.create(web(command="sleep 0.3; exit 1"))
+    eventually_unhealthy(place, made.id)
+    (found,) = place.seen(Wanted(made.id, made.after, None)).values()
+    assert found.state == made.after
+    assert "does not run" in (found.trouble or "")
+    place.undo(made)
+    assert place.names() == []
+
+
 def test_a_container_removed_by_hand_in_between_conflicts(place: Place) -> None:
     one = web()
     place.create(one)

@@ -12,6 +12,7 @@ from reconciler.model.resource import Resource, Source
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Wanted
 from reconciler.providers.container.api import Engine
+from reconciler.providers.container.make import ended
 from reconciler.providers.container.rows import NEW, Row, note, row_of, state_of
 from reconciler.providers.container.spec import ID, canonical, document
 
@@ -30,7 +31,7 @@ def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
         if standing:
             found[id_] = _ours(id_, standing)
     for one in wanted:
-        midway = _midway(one, mine.get(one.id, []), found.get(one.id))
+        midway = _midway(engine, one, mine.get(one.id, []), found.get(one.id))
         if midway is not None:
             found[one.id] = midway
     missing = [one.id for one in wanted if one.desired is not None and one.id not in found]
@@ -52,26 +53,34 @@ def _observed(id_: ResourceId, row: Row, state: State, ownership: Ownership, tro
     return Observed(id_, PROVIDER, state, ownership, f"container {row.name}", text, note(row), trouble)
 
 
-def _midway(one: Wanted, group: Sequence[Row], standing: Observed | None) -> Observed | None:
+def _midway(engine: Engine, one: Wanted, group: Sequence[Row], standing: Observed | None) -> Observed | None:
     """A change that was begun and does not stand: seen as done and in trouble, so that an undo knows what to do.
 
     Only while the wanted state is not yet the one that is known to have been applied.
     """
     if one.desired is None or one.desired == one.applied:
         return None
-    if standing is not None and standing.state == one.desired:
-        return None
     main = next((row for row in group if row.stands), None)
     if standing is not None and main is not None and main.digest == one.desired.digest:
-        if standing.state.attributes.keys() - one.desired.attributes.keys() != {"status"}:
-            return None
-        why = f"the container {main.name} does not run: {main.says}"
-        return replace(standing, state=one.desired, trouble=why)
+        return _fresh(engine, standing, main, one.desired)
     fresh = [row for row in group if NEW in row.name and row.digest == one.desired.digest]
     if not fresh or one.applied is None:
         return None
     why = f"the change of the container {one.id.name} was interrupted half-way"
     return _observed(one.id, main or fresh[0], one.desired, Ownership.OURS, why)
+
+
+def _fresh(engine: Engine, standing: Observed, main: Row, desired: State) -> Observed | None:
+    """A container that was just put in its place: looked at closely, for the list calls one running that ends again
+    and again.
+    """
+    if standing.state.attributes.keys() - desired.attributes.keys() - {"status"} or standing.trouble is not None:
+        return None
+    about = engine.container(main.id)
+    why = "it is gone" if about is None else ended(engine, about)
+    if why is None:
+        return None
+    return replace(standing, state=desired, trouble=f"the container {main.name} does not run: {why}")
 
 
 def _in_the_way(engine: Engine, missing: Iterable[ResourceId]) -> list[Observed]:
