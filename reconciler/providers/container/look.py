@@ -64,8 +64,8 @@ def _midway(engine: Engine, one: Wanted, group: Sequence[Row], standing: Observe
     if standing is not None and main is not None and main.digest == one.desired.digest:
         return _fresh(engine, standing, main, one.desired)
     fresh = [row for row in group if NEW in row.name and row.digest == one.desired.digest]
-    if not fresh or one.applied is None:
-        return None
+    if not fresh or one.applied is None or (standing is not None and standing.state == one.applied):
+        return None  # what stood before still does; the half-made one goes with the next change
     why = f"the change of the container {one.id.name} was interrupted half-way"
     return _observed(one.id, main or fresh[0], one.desired, Ownership.OURS, why)
 
