@@ -20,9 +20,10 @@ PROVIDERS = "reconciler.providers"
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     KINDS: kinds_built_in,
     PROVIDERS: {
+        "container": "reconciler.providers.container.provider:Container",
         "crontab": "reconciler.providers.crontab.provider:Crontab",
-        "systemd": "reconciler.providers.systemd.provider:Systemd",
         "launchd": "reconciler.providers.launchd.provider:Launchd",
+        "systemd": "reconciler.providers.systemd.provider:Systemd",
     },
 }
 

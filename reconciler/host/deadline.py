@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.host.protocol import Clock, Completed, Host
+from reconciler.host.protocol import Clock, Completed, Host, Response
 from reconciler.model.errors import CommandTimeout
 from reconciler.model.state import HostFacts
 
@@ -62,3 +62,9 @@ class DeadlineHost:
 
     def connect(self, address: str, port: int, *, timeout: float) -> None:
         self._host.connect(address, port, timeout=self._left(f"connect to {address}:{port}", timeout))
+
+    def request(
+        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = 16 * 2**20
+    ) -> Response:
+        left = self._left(f"ask {socket}", timeout)
+        return self._host.request(socket, method, target, body=body, timeout=left, limit=limit)

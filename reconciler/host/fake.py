@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL, TooLong
-from reconciler.host.protocol import Clock, Completed
+from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL, NoService, TooLong
+from reconciler.host.protocol import READING_METHODS, Clock, Completed, Response
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 Program: TypeAlias = Callable[[Sequence[str], bytes], Completed]
 """A program of a fake host: whole argument list (its own name first) and standard input -> result."""
+
+Service: TypeAlias = Callable[[str, str, bytes], Response]
+"""A service on a Unix socket of a fake host: method, target and body -> response. It may raise HostError."""
 
 START = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 FACTS = HostFacts(name="fake", platform="linux", user="tester", timezone="Europe/Berlin")
@@ -60,7 +63,7 @@ class FakeClock:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One host call: its number from 1, the method, and what it was about (argv or path, as text)."""
+    """One host call: its number from 1, the method, and what it was about, as text."""
 
     number: int
     method: str
@@ -68,6 +71,8 @@ class Call:
 
     @property
     def writes(self) -> bool:
+        if self.method == "request":
+            return self.target.split(" ", 1)[0] not in READING_METHODS
         return self.method in {"execute", "write", "remove"}
 
 
@@ -82,7 +87,8 @@ class _Fault:
 class FakeHost:
     """`programs` maps a name (`crontab`) to its behaviour; `running` a process id to its command name.
 
-    `denied` holds paths that cannot be read or written; `listening` the open TCP ports; `time` is its clock.
+    `denied` holds paths that cannot be read or written; `listening` the open TCP ports; `services` maps the path
+    of a Unix socket to what answers there; `time` is its clock.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class FakeHost:
         files: Mapping[str, bytes] | None = None,
         programs: Mapping[str, Program] | None = None,
         running: Mapping[int, str] | None = None,
+        services: Mapping[str, Service] | None = None,
         listening: Iterable[tuple[str, int]] = (),
         facts: HostFacts = FACTS,
         clock: FakeClock | None = None,
@@ -102,6 +109,7 @@ class FakeHost:
         self.times: dict[str, datetime] = {}
         self.programs: dict[str, Program] = dict(programs or {})
         self.running: dict[int, str] = dict(running or {})
+        self.services: dict[str, Service] = dict(services or {})
         self.listening: set[tuple[str, int]] = set(listening)
         self.denied: set[str] = set()
         self.host_facts = facts
@@ -229,7 +237,8 @@ class FakeHost:
 
     def modified(self, path: Path) -> datetime | None:
         def effect() -> datetime | None:
-            return self.times.get(str(path), START) if str(path) in self.files else None
+            there = str(path) in self.files or str(path) in self.services
+            return self.times.get(str(path), START) if there else None
 
         return self._call("modified", str(path), effect)
 
@@ -239,3 +248,25 @@ class FakeHost:
                 raise HostError(f"cannot connect to {address}:{port}: connection refused")
 
         self._call("connect", f"{address}:{port}", effect)
+
+    def request(
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        timeout: float,  # noqa: ARG002
+        limit: int = OUTPUT_LIMIT,
+    ) -> Response:
+        def effect() -> Response:
+            self._permit("talk to", socket)
+            service = self.services.get(str(socket))
+            if service is None:
+                raise NoService(f"cannot talk to {socket}: there is no such socket")
+            response = service(method, target, body)
+            if len(response.body) > limit:
+                raise HostError(f"cannot talk to {socket}: its answer is longer than {limit} bytes")
+            return response
+
+        return self._call("request", f"{method} {target}", effect)

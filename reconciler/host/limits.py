@@ -1,4 +1,4 @@
-"""The bounds that every host keeps, and the error of a file that is longer than was asked for."""
+"""The bounds that every host keeps, and the errors that a caller may want to tell apart."""
 
 from __future__ import annotations
 
@@ -10,3 +10,7 @@ PROBE_TAIL = 64 * 2**10  # of `probe_command`: the end of the output is what tel
 
 class TooLong(HostError):
     """A file is longer than the limit given to `read`. It exists and can be read."""
+
+
+class NoService(HostError):
+    """Nothing listens on a Unix socket: there is no such socket, or nobody is behind it."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from reconciler.host import system
 from reconciler.host.limits import OUTPUT_LIMIT, TooLong
-from reconciler.host.protocol import Clock, Completed
+from reconciler.host.protocol import Clock, Completed, Response
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
@@ -113,6 +113,13 @@ class LocalHost:
         from reconciler.host.network import connect
 
         connect(address, port, timeout=timeout)
+
+    def request(
+        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
+    ) -> Response:
+        from reconciler.host.unix_http import request
+
+        return request(socket, method, target, body=body, timeout=timeout, limit=limit)
 
 
 class _Absent(Exception):

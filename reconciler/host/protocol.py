@@ -23,6 +23,18 @@ class Completed:
     stderr: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a service on a Unix socket answered. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+READING_METHODS = frozenset({"GET", "HEAD"})  # of HTTP: whatever else may change something
+
+
 class Clock(Protocol):
     """Time as an argument: `now` is aware UTC, `monotonic` seconds for intervals."""
 
@@ -80,4 +92,13 @@ class Host(Protocol):
 
     def connect(self, address: str, port: int, *, timeout: float) -> None:
         """Open and close a TCP connection; raises HostError where it is refused or late."""
+        ...
+
+    def request(
+        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = 16 * 2**20
+    ) -> Response:
+        """One HTTP exchange with a service on a Unix socket; a `body` is JSON. Any status is an answer.
+
+        GET and HEAD only read. Where nothing listens it raises NoService; a longer answer than `limit` raises.
+        """
         ...

@@ -1,4 +1,4 @@
-"""A host that looks and never touches: any other host, with `execute`, `write` and `remove` refused."""
+"""A host that looks and never touches: any other host, with whatever may change something refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from reconciler.host.limits import OUTPUT_LIMIT
-from reconciler.host.protocol import Clock, Completed, Host
+from reconciler.host.protocol import READING_METHODS, Clock, Completed, Host, Response
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
@@ -54,6 +54,13 @@ class ReadOnlyHost:
 
     def connect(self, address: str, port: int, *, timeout: float) -> None:
         self._host.connect(address, port, timeout=timeout)
+
+    def request(
+        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
+    ) -> Response:
+        if method not in READING_METHODS:
+            _refuse(method, target)
+        return self._host.request(socket, method, target, body=body, timeout=timeout, limit=limit)
 
 
 def _refuse(verb: str, thing: str) -> NoReturn:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ("setup", "run", "test", "bench")
+SCRIPTS = ("setup", "run", "test", "bench", "start-engines")
 
 
 @pytest.fixture

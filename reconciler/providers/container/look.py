@@ -1,0 +1,110 @@
+"""Observe: one list of what carries our mark, a second one only where something wanted is not in it. Reads only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from reconciler.model.address import ResourceId
+from reconciler.model.errors import UnsupportedSpec
+from reconciler.model.resource import Resource, Source
+from reconciler.model.state import Observation, Observed, Ownership, State
+from reconciler.provider import Wanted
+from reconciler.providers.container.api import Engine
+from reconciler.providers.container.make import ended
+from reconciler.providers.container.rows import NEW, Row, note, row_of, state_of
+from reconciler.providers.container.spec import ID, canonical, document
+
+PROVIDER = "container"
+
+
+def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
+    rows = [row_of(item) for item in engine.containers({"label": [ID]})]
+    mine: dict[ResourceId, list[Row]] = {}
+    for row in rows:
+        if row.owner is not None:
+            mine.setdefault(row.owner, []).append(row)
+    found: dict[ResourceId, Observed] = {}
+    for id_, group in mine.items():
+        standing = sorted((row for row in group if row.stands), key=lambda row: (row.name != id_.name, row.name))
+        if standing:
+            found[id_] = _ours(id_, standing)
+    for one in wanted:
+        midway = _midway(engine, one, mine.get(one.id, []), found.get(one.id))
+        if midway is not None:
+            found[one.id] = midway
+    missing = [one.id for one in wanted if one.desired is not None and one.id not in found]
+    every = [*found.values(), *_in_the_way(engine, missing)]
+    return Observation(tuple(sorted(every, key=lambda item: (item.id, item.where))))
+
+
+def _ours(id_: ResourceId, standing: Sequence[Row]) -> Observed:
+    row = standing[0]
+    trouble = None
+    if len(standing) > 1:
+        names = " and ".join(row.name for row in standing)
+        trouble = f"the containers {names} both carry its mark"
+    return _observed(id_, row, state_of(row, id_), Ownership.OURS, trouble)
+
+
+def _observed(id_: ResourceId, row: Row, state: State, ownership: Ownership, trouble: str | None = None) -> Observed:
+    text = document(id_, state)
+    return Observed(id_, PROVIDER, state, ownership, f"container {row.name}", text, note(row), trouble)
+
+
+def _midway(engine: Engine, one: Wanted, group: Sequence[Row], standing: Observed | None) -> Observed | None:
+    """A change that was begun and does not stand: seen as done and in trouble, so that an undo knows what to do.
+
+    Only while the wanted state is not yet the one that is known to have been applied.
+    """
+    if one.desired is None or one.desired == one.applied:
+        return None
+    main = next((row for row in group if row.stands), None)
+    if standing is not None and main is not None and main.digest == one.desired.digest:
+        return _fresh(engine, standing, main, one.desired)
+    fresh = [row for row in group if NEW in row.name and row.digest == one.desired.digest]
+    if not fresh or one.applied is None or (standing is not None and standing.state == one.applied):
+        return None  # what stood before still does; the half-made one goes with the next change
+    why = f"the change of the container {one.id.name} was interrupted half-way"
+    return _observed(one.id, main or fresh[0], one.desired, Ownership.OURS, why)
+
+
+def _fresh(engine: Engine, standing: Observed, main: Row, desired: State) -> Observed | None:
+    """A container that was just put in its place: looked at closely, for the list calls one running that ends again
+    and again.
+    """
+    if standing.state.attributes.keys() - desired.attributes.keys() - {"status"} or standing.trouble is not None:
+        return None
+    about = engine.container(main.id)
+    why = "it is gone" if about is None else ended(engine, about)
+    if why is None:
+        return None
+    return replace(standing, state=desired, trouble=f"the container {main.name} does not run: {why}")
+
+
+def _in_the_way(engine: Engine, missing: Iterable[ResourceId]) -> list[Observed]:
+    """Containers of somebody else under a name that we want."""
+    names = {id_.name: id_ for id_ in missing}
+    if not names:
+        return []
+    patterns = [f"^/?{re.escape(name)}$" for name in sorted(names)]
+    return [
+        _observed(names[row.name], row, foreign_state(engine, row), Ownership.FOREIGN)
+        for row in map(row_of, engine.containers({"name": patterns}))
+        if row.name in names and row.owner is None
+    ]
+
+
+def foreign_state(engine: Engine, row: Row) -> State:
+    """What a container without our mark was made from, as far as a manifest could say it."""
+    from reconciler.kinds.service import Service
+    from reconciler.providers.container.importer import spec_of
+
+    about = engine.container(row.id) or {}
+    spec, _ = spec_of(about, engine.image(row.image_id or row.image) or {})
+    try:
+        state = canonical(Resource(ResourceId("Service", row.name), Service.spec_data(spec), Source("", 0)))
+    except (ValueError, UnsupportedSpec):
+        state = State({"image": row.image, "id": row.id})
+    return state if row.runs else State({**state.attributes, "status": "stopped"})

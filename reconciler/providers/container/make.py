@@ -1,0 +1,96 @@
+"""What a new container needs before it can be made, and whether it lives once it was started."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+from reconciler.model.data import Json
+from reconciler.model.errors import ApplyError, HostError
+from reconciler.model.state import State
+from reconciler.providers.container.api import Engine, Object
+from reconciler.providers.container.rows import Row, made
+from reconciler.providers.container.spec import ENGINE_NETWORKS, NETWORK
+
+LIVES = ("running", "paused")
+YOUNG = 10.0  # seconds for which a container that was restarted is not yet trusted
+
+
+def ensure_image(engine: Engine, state: State) -> str:
+    """The id of the image, fetched where the pull policy says so. Raises ApplyError, naming the image."""
+    name, policy = str(state.attributes["image"]), state.attributes.get("pull", "missing")
+    found = engine.image(name) if policy != "always" else None
+    if found is None and policy != "never":
+        try:
+            engine.pull(name)
+        except HostError as error:
+            hint = "check its name and the registry, or load it into the engine and write pull: never"
+            raise ApplyError(f"cannot get the image {name}: {error.message}", hint=error.hint or hint) from error
+        found = engine.image(name)
+    if found is None:
+        hint = "load it into the engine, or write pull: missing"
+        raise ApplyError(f"cannot use the image {name}: the engine does not have it", hint=hint)
+    return str(found.get("Id", ""))
+
+
+def ensure_networks(engine: Engine, state: State) -> None:
+    """Make the named networks that are missing, marked as ours."""
+    for name in cast("Sequence[str]", state.attributes.get("networks", ())):
+        if name not in ENGINE_NETWORKS and engine.network(name) is None:
+            engine.make_network(name, {NETWORK: "true"})
+
+
+def grace_of(row: Row) -> float:
+    origin = made(row)
+    stop = cast("Mapping[str, Json]", origin.attributes.get("stop", {}) if origin else {})
+    return float(cast(float, stop.get("grace", 10)))
+
+
+def check(engine: Engine, id_: str, state: State) -> None:
+    """Raises ApplyError, with the end of its log, where a container that was just started has ended already."""
+    about = engine.container(id_)
+    why = "it is gone" if about is None else ended(engine, about)
+    if why is not None:
+        said = engine.logs(id_) if about is not None else ""
+        image = state.attributes.get("image")
+        raise ApplyError(f"cannot keep the container of {image} running: {why}{tail(said)}")
+
+
+def ended(engine: Engine, about: Object) -> str | None:
+    """Why a container does not count as running, or None."""
+    state = about.get("State")
+    found = state if isinstance(state, dict) else {}
+    status, code = str(found.get("Status", "unknown")), found.get("ExitCode")
+    if status == "restarting":
+        return f"it ended with status {code} and is started again and again"
+    if status not in LIVES:
+        error = str(found.get("Error") or "").strip()
+        return f"it is {status} with status {code}{f' ({error})' if error else ''}"
+    restarts = about.get("RestartCount")
+    if isinstance(restarts, int) and restarts > 0 and _age(engine, str(found.get("StartedAt", ""))) < YOUNG:
+        return f"it was started again {restarts} times and keeps ending (last status {code})"
+    health = found.get("Health")
+    if isinstance(health, dict) and health.get("Status") == "unhealthy":
+        return "its own health check fails"
+    return None
+
+
+def _age(engine: Engine, moment: str) -> float:
+    """Seconds since a moment that the engine names; 0 where it names none."""
+    since = instant(moment)
+    return (engine.host.clock.now() - since).total_seconds() if since else 0.0
+
+
+def instant(text: str) -> datetime | None:
+    """A time of the engine. Docker says UTC with nanoseconds, Podman the local time with its offset."""
+    zone = re.search(r"(?:Z|[+-]\d\d:\d\d)$", text)
+    try:
+        return datetime.fromisoformat(text[:19] + (zone[0].replace("Z", "+00:00") if zone else "+00:00"))
+    except ValueError:
+        return None
+
+
+def tail(said: str) -> str:
+    return f"; the end of its log:\n{said}" if said else "; it wrote nothing"

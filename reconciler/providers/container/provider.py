@@ -1,0 +1,84 @@
+"""The container provider: what the engine calls. One list of containers per look, one container per change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from reconciler.host.protocol import Host
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Change
+from reconciler.model.errors import ApplyError, HostError, ObserveError
+from reconciler.model.resource import Resource
+from reconciler.model.state import Observation, State
+from reconciler.provider import Imported, Support, Supported, Unsupported, Wanted
+from reconciler.providers.container.api import Engine
+from reconciler.providers.container.sockets import NoEngine, find
+from reconciler.providers.container.spec import ID, canonical, document
+
+
+class Container:
+    """Keeps services as containers of a Docker Engine or of Podman. Stateless."""
+
+    name: ClassVar[str] = "container"
+    kinds: ClassVar[frozenset[str]] = frozenset({"Service"})
+    lock: ClassVar[str | None] = "container"
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+
+    def probe(self, host: Host) -> Support:
+        """Asks no engine: one that is down is not the same as none, and `observe` says so."""
+        try:
+            find(host, self._environ)
+        except (NoEngine, HostError) as error:
+            return Unsupported(error.message, error.hint)
+        return Supported()
+
+    def canonical(self, resource: Resource) -> State:
+        return canonical(resource)
+
+    def document(self, id: ResourceId, state: State) -> str:
+        return document(id, state)
+
+    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
+        from reconciler.providers.container.look import observe
+
+        try:
+            return observe(self._engine(host), wanted)
+        except (NoEngine, HostError) as error:
+            raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
+
+    def batch(self, change: Change) -> str | None:  # noqa: ARG002
+        """Each container is a change of its own: an engine has no way to change two at once."""
+        return None
+
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        from reconciler.providers.container.work import carry_out
+
+        for change in changes:
+            try:
+                carry_out(self._engine(host), change, self._environ.get("HOME") or "/root")
+            except (NoEngine, HostError) as error:
+                message = f"cannot {change.action} {change.id}: {error.message}"
+                raise ApplyError(message, where=f"container {change.id.name}", hint=error.hint) from error
+
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
+        from reconciler.providers.container.health import health
+
+        try:
+            return health(self._engine(host), ids)
+        except (NoEngine, HostError) as error:
+            return f"its container cannot be looked at: {error.message}"
+
+    def foreign(self, host: Host, user: str | None) -> tuple[Imported, ...]:  # noqa: ARG002
+        from reconciler.providers.container.importer import foreign
+
+        try:
+            return foreign(self._engine(host), ID)
+        except (NoEngine, HostError) as error:
+            raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
+
+    def _engine(self, host: Host) -> Engine:
+        return Engine(host, find(host, self._environ))

@@ -1,0 +1,198 @@
+"""From a service's spec to the state of its container, and from a state to what the engine is asked to make. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import cast
+
+from reconciler.model.address import ResourceId
+from reconciler.model.data import Json, canonical_text
+from reconciler.model.errors import UnsupportedSpec
+from reconciler.model.lazy import pattern
+from reconciler.model.resource import Resource
+from reconciler.model.state import State
+
+ID = "reconciler.id"
+STATE = "reconciler.state"
+DIGEST = "reconciler.digest"
+IMAGE = "reconciler.image"
+NETWORK = "reconciler.network"
+RELEASED = "reconciler.released"
+PREFIX = "reconciler."
+
+OBSERVED_ONLY = ("status", "name", "record")  # a state has these only where a container is not as it was made
+ENGINE_NETWORKS = frozenset({"host", "none", "bridge", "default"})
+
+_HOSTNAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62})")
+_UNFIT = pattern("[\0\ud800-\udfff]")
+# `always` would start a container that was set aside, when the engine starts again.
+_RESTART = {"always": "unless-stopped", "on-failure": "on-failure", "no": "no"}
+
+
+def canonical(resource: Resource) -> State:
+    """The state of the container that this resource asks for. Raises UnsupportedSpec, naming the field."""
+    spec = resource.spec
+    _refuse_foreign_wishes(resource.id, spec)
+    command = spec.get("command")
+    networks = sorted(set(_texts(spec.get("networks"))))
+    _refuse_networks(networks, spec)
+    restart = cast("Mapping[str, str]", spec.get("restart") or {}).get("policy", "always")
+    pull = spec.get("pull") or "missing"
+    wanted: dict[str, Json] = {
+        "image": spec["image"],
+        "pull": pull if pull != "missing" else None,
+        "command": ["/bin/sh", "-c", command] if isinstance(command, str) else command,
+        "workingDirectory": _directory(spec.get("workingDirectory")),
+        "user": spec.get("user"),
+        "hostname": _hostname(spec.get("hostname")),
+        "environment": spec.get("environment"),
+        "ports": _ports(cast("Sequence[Mapping[str, Json]]", spec.get("ports") or ())),
+        "volumes": sorted(_texts(spec.get("volumes"))),
+        "networks": networks,
+        "labels": _labels(resource.labels or {}),
+        "restart": restart,
+        "stop": _stop(cast("Mapping[str, Json]", spec.get("stop") or {})),
+    }
+    attributes = {name: value for name, value in wanted.items() if value is not None and value not in ([], {})}
+    for name, value in attributes.items():
+        _refuse_unfit(name, value)
+    return State(attributes)
+
+
+def _refuse_foreign_wishes(id_: ResourceId, spec: Mapping[str, Json]) -> None:
+    if spec.get("image") is None:
+        raise UnsupportedSpec(
+            "a container needs an image", field="image", hint="write image, or use supervisor: systemd or launchd"
+        )
+    if spec.get("supervisor") in ("systemd", "launchd"):
+        raise UnsupportedSpec(f"{spec['supervisor']} is asked for, not containers", field="supervisor")
+    if spec.get("scope") is not None:
+        raise UnsupportedSpec(
+            "a container belongs to its engine, not to a session",
+            field="scope",
+            hint="choose the engine with DOCKER_HOST, or use supervisor: systemd",
+        )
+    if len(id_.name) < 2:
+        raise UnsupportedSpec("container names have at least two characters", field="metadata.name")
+    if ".reconciler-" in id_.name:
+        raise UnsupportedSpec(
+            "names with .reconciler- are kept for containers that are set aside", field="metadata.name"
+        )
+
+
+def _refuse_networks(networks: Sequence[str], spec: Mapping[str, Json]) -> None:
+    special = ENGINE_NETWORKS.intersection(networks)
+    if special and len(networks) > 1:
+        raise UnsupportedSpec(f"the network {min(special)} cannot be combined with others", field="networks")
+    if special & {"host", "none"} and spec.get("ports"):
+        raise UnsupportedSpec(f"no port can be published on the network {min(special)}", field="ports")
+
+
+def _directory(value: Json) -> Json:
+    if isinstance(value, str) and not value.startswith("/"):
+        raise UnsupportedSpec(f"{value!r} is not a folder inside a container", field="workingDirectory")
+    return value
+
+
+def _hostname(value: Json) -> Json:
+    if isinstance(value, str) and _HOSTNAME.fullmatch(value) is None:
+        raise UnsupportedSpec(f"{value!r} is not a host name", field="hostname")
+    return value
+
+
+def _ports(ports: Sequence[Mapping[str, Json]]) -> list[Json]:
+    found: dict[tuple[str, str, int], Mapping[str, Json]] = {}
+    for port in ports:
+        address, protocol = str(port.get("address", "127.0.0.1")), str(port.get("protocol", "tcp"))
+        key = (protocol, address, int(str(port["host"])))
+        if key in found:
+            raise UnsupportedSpec(f"port {key[2]} of {address} is published twice", field="ports")
+        found[key] = {"host": key[2], "target": int(str(port["target"])), "address": address, "protocol": protocol}
+    return [found[key] for key in sorted(found)]
+
+
+def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
+    for name in labels:
+        if name.startswith(PREFIX):
+            raise UnsupportedSpec(f"the label {name} is ours to set", field="metadata.labels")
+    return labels
+
+
+def _stop(stop: Mapping[str, Json]) -> dict[str, Json]:
+    grace = stop.get("grace")
+    return {"signal": stop.get("signal") or "SIGTERM", "grace": 10 if grace is None else grace}
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(item) for item in cast("Sequence[Json]", value or ())]
+
+
+def _refuse_unfit(name: str, value: Json) -> None:
+    """What no container can be given. Looked for in every text, names of variables and labels too."""
+    if isinstance(value, str):
+        if _UNFIT.search(value):
+            raise UnsupportedSpec("a NUL character or half a character cannot be passed to a container", field=name)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _refuse_unfit(name, key)
+            _refuse_unfit(name, item)
+    elif isinstance(value, Sequence):
+        for item in value:
+            _refuse_unfit(name, item)
+
+
+def as_made(state: State) -> State:
+    """The state without what only an observation can hold: how the container was made."""
+    return State({name: value for name, value in state.attributes.items() if name not in OBSERVED_ONLY})
+
+
+def marks(id_: ResourceId, state: State, image: str) -> dict[str, str]:
+    """The labels that make a container ours, and tell later what it was made from."""
+    made = as_made(state)
+    return {ID: str(id_), STATE: canonical_text(made.attributes), DIGEST: made.digest, IMAGE: image}
+
+
+def body(state: State, labels: Mapping[str, str], home: str) -> dict[str, Json]:
+    """What the engine is asked to make. `home` is what ~ means in the path of a folder on this machine."""
+    wanted = state.attributes
+    ports = cast("Sequence[Mapping[str, Json]]", wanted.get("ports", ()))
+    bindings: dict[str, list[Json]] = {}
+    for port in ports:
+        published = {"HostIp": port["address"], "HostPort": str(port["host"])}
+        bindings.setdefault(f"{port['target']}/{port['protocol']}", []).append(published)
+    networks = _texts(wanted.get("networks"))
+    stop = cast("Mapping[str, Json]", wanted.get("stop", {}))
+    host_config: dict[str, Json] = {
+        "Binds": [_bind(volume, home) for volume in _texts(wanted.get("volumes"))],
+        "PortBindings": bindings,
+        "RestartPolicy": {"Name": _RESTART[str(wanted.get("restart", "always"))]},
+        "NetworkMode": networks[0] if networks else None,
+    }
+    made: dict[str, Json] = {
+        "Image": wanted["image"],
+        "Cmd": wanted.get("command"),
+        "WorkingDir": wanted.get("workingDirectory"),
+        "User": wanted.get("user"),
+        "Hostname": wanted.get("hostname"),
+        "Env": [
+            f"{name}={value}"
+            for name, value in sorted(cast("Mapping[str, str]", wanted.get("environment", {})).items())
+        ],
+        "ExposedPorts": {name: {} for name in bindings},
+        "Labels": {**cast("Mapping[str, str]", wanted.get("labels", {})), **labels},
+        "StopSignal": stop.get("signal"),
+        "StopTimeout": ceil(cast(float, stop.get("grace", 10))),
+        "HostConfig": {name: value for name, value in host_config.items() if value is not None},
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _bind(volume: str, home: str) -> str:
+    return f"{home}{volume[1:]}" if volume.startswith("~/") else volume
+
+
+def document(id_: ResourceId, state: State) -> str:
+    """The container as text for a person: its name and what it was made from."""
+    return json.dumps({"container": id_.name, **state.attributes}, ensure_ascii=False, indent=2, sort_keys=True)

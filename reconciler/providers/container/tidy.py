@@ -1,0 +1,74 @@
+"""What is removed, and when: half-made containers, predecessors that have served, networks of ours that nobody uses.
+
+Never a volume, never an image, never anything without our mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+from reconciler.model.change import Cause, Change
+from reconciler.model.data import Json
+from reconciler.model.state import State
+from reconciler.providers.container.api import Engine
+from reconciler.providers.container.make import grace_of, instant
+from reconciler.providers.container.rows import NEW, OLD, Row, made, row_of
+from reconciler.providers.container.spec import NETWORK
+
+KEPT = 3600.0  # seconds for which the container of a deleted resource is kept, stopped
+
+
+def after(engine: Engine, change: Change) -> None:
+    """Once a change stands: what was half-made for it goes, and the predecessors of earlier changes.
+
+    An undo removes no predecessor, for it may be what the next undo brings back.
+    """
+    undoing = change.cause is Cause.UNDO
+    rows = [row_of(item) for item in engine.containers()]
+    restore = cast("Mapping[str, Json]", change.restore or {})
+    mine = [row for row in rows if row.owner == change.id]
+    gone = [row for row in mine if NEW in row.name]
+    if not undoing and restore:
+        gone += [row for row in mine if OLD in row.name and row.id != restore.get("id")]
+    networks = _networks(state for row in gone if (state := made(row)) is not None)
+    if undoing:
+        networks |= _networks(state for state in (change.before, change.after) if state is not None)
+    _remove(engine, rows, gone, networks)
+
+
+def forgotten(engine: Engine, change: Change, rows: Sequence[Row]) -> None:
+    """What resources that are no more left behind, once it is old; and what a process that died had half-made."""
+    standing = {row.owner for row in rows if row.stands}
+    others = [row for row in rows if row.owner is not None and row.owner != change.id]
+    for row in others:
+        if OLD in row.name and row.runs:
+            engine.stop(row.id, grace_of(row))
+    gone = [row for row in others if NEW in row.name]
+    gone += [r for r in others if OLD in r.name and not r.runs and r.owner not in standing and _old(engine, r)]
+    if gone:
+        networks = _networks(state for row in gone if (state := made(row)) is not None)
+        _remove(engine, rows, gone, networks)
+
+
+def _remove(engine: Engine, rows: Sequence[Row], gone: Sequence[Row], networks: set[str]) -> None:
+    for row in gone:
+        engine.remove(row.id)
+    left = {row.id for row in rows} - {row.id for row in gone}
+    used = {name for row in rows if row.id in left for name in row.networks}
+    for name in sorted(networks - used):
+        about = engine.network(name)
+        labels = about.get("Labels") if about else None
+        if isinstance(labels, dict) and NETWORK in labels:
+            engine.remove_network(name)
+
+
+def _networks(states: Iterable[State]) -> set[str]:
+    return {name for state in states for name in cast("Sequence[str]", state.attributes.get("networks", ()))}
+
+
+def _old(engine: Engine, row: Row) -> bool:
+    about = engine.container(row.id)
+    state = about.get("State") if about else None
+    ended = instant(str(state.get("FinishedAt", ""))) if isinstance(state, dict) else None
+    return ended is not None and (engine.host.clock.now() - ended).total_seconds() > KEPT

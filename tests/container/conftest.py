@@ -1,0 +1,62 @@
+"""Real engines, started once by script/start-engines; they are shared by all test processes and left running."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from reconciler.host.local import LocalHost
+from reconciler.providers.container.api import Engine
+from reconciler.providers.container.rows import row_of
+
+ROOT = Path(__file__).parents[2]
+LOCK = Path("/var/tmp/reconciler-engines.lock")
+MARKS = ("reconciler.id", "reconciler.released", "test")
+
+
+@cache
+def sockets() -> dict[str, Path] | str:
+    """Socket by engine, or why there are none."""
+    if os.geteuid() != 0:
+        return "starting container engines needs root"
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [str(ROOT / "script" / "start-engines")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        return f"script/start-engines failed: {done.stderr.strip()[-300:]}"
+    return {name: Path(path) for name, path in (line.split() for line in done.stdout.splitlines())}
+
+
+@pytest.fixture(params=["docker", "podman"])
+def socket(request: pytest.FixtureRequest) -> Path:
+    found = sockets()
+    if isinstance(found, dict) and request.param in found:
+        return found[request.param]
+    why = found if isinstance(found, str) else f"{request.param} does not run"
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture
+def engine(socket: Path) -> Iterator[Engine]:
+    """One that holds nothing of an earlier test."""
+    found = Engine(LocalHost(), socket)
+    _clear(found)
+    yield found
+    _clear(found)
+
+
+def _clear(engine: Engine) -> None:
+    for row in map(row_of, engine.containers()):
+        if any(mark in row.labels for mark in MARKS):
+            engine.remove(row.id)
+    for name in ("reconciler-test-net", "reconciler-test-net2"):
+        engine.remove_network(name)
