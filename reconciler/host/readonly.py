@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from reconciler.host.limits import OUTPUT_LIMIT
-from reconciler.host.protocol import Clock, Completed, Host
+from reconciler.host.protocol import Clock, Completed, FileStatus, Host, Listener
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
@@ -40,7 +40,15 @@ class ReadOnlyHost:
     def read(self, path: Path, *, limit: int = OUTPUT_LIMIT) -> bytes | None:
         return self._host.read(path, limit=limit)
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:  # noqa: ARG002
+    def write(
+        self,
+        path: Path,
+        content: bytes,  # noqa: ARG002
+        *,
+        mode: int = 0o600,  # noqa: ARG002
+        owner: str | None = None,  # noqa: ARG002
+        group: str | None = None,  # noqa: ARG002
+    ) -> None:
         _refuse("write", str(path))
 
     def remove(self, path: Path) -> None:
@@ -54,6 +62,15 @@ class ReadOnlyHost:
 
     def connect(self, address: str, port: int, *, timeout: float) -> None:
         self._host.connect(address, port, timeout=timeout)
+
+    def status(self, path: Path) -> FileStatus | None:
+        return self._host.status(path)
+
+    def listeners(self) -> tuple[Listener, ...]:
+        return self._host.listeners()
+
+    def can_bind(self, address: str, port: int, protocol: str) -> str | None:
+        return self._host.can_bind(address, port, protocol)
 
 
 def _refuse(verb: str, thing: str) -> NoReturn:
