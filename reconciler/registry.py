@@ -19,7 +19,10 @@ PROVIDERS = "reconciler.providers"
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     KINDS: kinds_built_in,
-    PROVIDERS: {"crontab": "reconciler.providers.crontab.provider:Crontab"},
+    PROVIDERS: {
+        "crontab": "reconciler.providers.crontab.provider:Crontab",
+        "port": "reconciler.providers.port.provider:Port",
+    },
 }
 
 

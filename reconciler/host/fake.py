@@ -281,7 +281,9 @@ class FakeHost:
 
     def can_bind(self, address: str, port: int, protocol: str) -> str | None:
         def effect() -> str | None:
-            taken = {(a, p, "tcp") for a, p in self.listening} | {(s.address, s.port, s.protocol) for s in self.sockets}
+            taken = {(a, p, "tcp") for a, p in self.listening} | {
+                (s.address, s.port, s.protocol) for s in self.sockets
+            }
             everywhere = {"", "0.0.0.0", "::"}  # noqa: S104
             for a, p, kind in taken:
                 if (p, kind) == (port, protocol) and (a == address or a in everywhere or address in everywhere):

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "Automation": "reconciler.kinds.automation:Automation",
+    "Port": "reconciler.kinds.port:Port",
 }
-LATER = frozenset({"Service", "Port", "Check", "Threshold", "Backup", "Alert", "Notifier"})
+LATER = frozenset({"Service", "Check", "Threshold", "Backup", "Alert", "Notifier"})
 _SHAPING = ("kinds", "load", "model")  # folders whose code decides what a manifest is read as
 
 
