@@ -11,14 +11,12 @@ from pathlib import Path
 from reconciler.host.protocol import Host, Listener
 from reconciler.model.data import Json
 from reconciler.model.errors import HostError
-from reconciler.model.port import overlap, reachable
+from reconciler.model.port import Claim, reachable
 
 _SYSTEM = Path("/proc/sys/net/ipv4")
 _DARWIN_EPHEMERAL = (49152, 65535)
 _LIMIT = 65536
 CONNECT = 0.5  # seconds for the answer of one's own machine
-
-Claim = tuple[str, int, str]  # protocol, port, address
 
 
 def facts(host: Host, claims: Sequence[Claim]) -> dict[str, Json]:
@@ -26,16 +24,11 @@ def facts(host: Host, claims: Sequence[Claim]) -> dict[str, Json]:
     listeners = host.listeners()
     tried: dict[str, Json] = {}
     for claim in sorted(set(claims)):
-        why = None if any(blocks(one, claim) for one in listeners) else _attempt(host, claim)
+        seen = any(claim.met_by(one.protocol, one.port, one.address) for one in listeners)
+        why = None if seen else _attempt(host, claim)
         if why is not None:
             tried[key(claim)] = why
     return {"listeners": [_fact(one) for one in listeners], "tried": tried, **_special(host)}
-
-
-def blocks(listener: Listener, claim: Claim) -> bool:
-    """Whether a listener stands where a claim is."""
-    protocol, port, address = claim
-    return (listener.protocol, listener.port) == (protocol, port) and overlap(listener.address, address)
 
 
 def key(claim: Claim) -> str:

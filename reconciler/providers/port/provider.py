@@ -14,7 +14,7 @@ from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.change import Change
 from reconciler.model.data import Json
 from reconciler.model.errors import HostError, ObserveError, UnsupportedSpec
-from reconciler.model.port import spelled
+from reconciler.model.port import claim
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Finding, Support, Supported, Wanted
@@ -44,8 +44,7 @@ class Port:
         return State(wanted)
 
     def document(self, id: ResourceId, state: State) -> str:  # noqa: ARG002
-        protocol, port, address = claim(state)
-        return f"{state.attributes['owner']} listens on {spelled(protocol, port, address)}"
+        return f"{state.attributes['owner']} listens on {claim(state)}"
 
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         from reconciler.providers.port.facts import facts
@@ -75,12 +74,6 @@ class Port:
         return review(facts, after, changes)
 
 
-def claim(state: State) -> tuple[str, int, str]:
-    """Protocol, port and address of a claim; "" is every address."""
-    attributes = state.attributes
-    return str(attributes["protocol"]), cast(int, attributes["port"]), str(attributes.get("address", ""))
-
-
 def _by_id(entry: tuple[ResourceId, State]) -> ResourceId:
     return entry[0]
 
@@ -100,7 +93,8 @@ def _address(text: str) -> str:
     import ipaddress
 
     try:
-        return str(ipaddress.ip_address(text))
+        found = ipaddress.ip_address(text)
     except ValueError:
         hint = "write for example 127.0.0.1, or leave it out for every address"
         raise UnsupportedSpec(f"{text!r} is not an IP address", field="address", hint=hint) from None
+    return str(getattr(found, "ipv4_mapped", None) or found)

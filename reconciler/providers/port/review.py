@@ -13,11 +13,10 @@ from typing import cast
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change, Danger, Hazard
 from reconciler.model.data import Json
-from reconciler.model.port import overlap, spelled
+from reconciler.model.port import Claim, claim, overlap
 from reconciler.model.state import State
 from reconciler.provider import Finding
-from reconciler.providers.port.facts import Claim, key
-from reconciler.providers.port.provider import claim
+from reconciler.providers.port.facts import key
 
 _ENTERED = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
 
@@ -43,9 +42,9 @@ def _two_owners(after: Mapping[ResourceId, State]) -> list[Finding]:
     for ids in by_port.values():
         for one, other in combinations(ids, 2):
             first, second = after[one], after[other]
-            if _owner(first) != _owner(second) and overlap(claim(first)[2], claim(second)[2]):
-                message = f"{one} gives {spelled(*claim(first))} to {_owner(first)}, "
-                message += f"and {other} gives {spelled(*claim(second))} to {_owner(second)}: only one can have it"
+            if _owner(first) != _owner(second) and overlap(claim(first).address, claim(second).address):
+                message = f"{one} gives {claim(first)} to {_owner(first)}, "
+                message += f"and {other} gives {claim(second)} to {_owner(second)}: only one can have it"
                 found.append(Finding(message, (one, other), "take one of the claims out, or choose another port"))
     return found
 
@@ -60,7 +59,7 @@ def _in_use(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Finding
     if not names and (tried is None or _is_privileged(facts, wanted)):
         return None
     cause = f"it is in use by {' and '.join(names)}" if names else str(tried)
-    message = f"{owner} cannot listen on {spelled(*wanted)}: {cause}"
+    message = f"{owner} cannot listen on {wanted}: {cause}"
     if names:
         message += f", and {owner} does not stand on this host yet"
     return Finding(message, (id_,), "stop what listens there, or adopt it as the owner, or choose another port")
@@ -68,17 +67,16 @@ def _in_use(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Finding
 
 def _listening(facts: Mapping[str, Json], wanted: Claim) -> list[str]:
     """Who stands in the way, by program name; the ones that the system does not name come as one."""
-    protocol, port, address = wanted
     names = {
         str(one.get("program", "a process that this user may not see"))
         for one in cast("Sequence[Mapping[str, Json]]", facts.get("listeners", ()))
-        if (one["protocol"], one["port"]) == (protocol, port) and overlap(str(one["address"]), address)
+        if wanted.met_by(str(one["protocol"]), cast(int, one["port"]), str(one["address"]))
     }
     return sorted(names)
 
 
 def _is_privileged(facts: Mapping[str, Json], wanted: Claim) -> bool:
-    return wanted[1] < cast(int, facts.get("unprivileged", 0))
+    return wanted.port < cast(int, facts.get("unprivileged", 0))
 
 
 def _privileged(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Finding | None:
@@ -89,7 +87,7 @@ def _privileged(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Fin
     if key(wanted) not in cast("Mapping[str, str]", facts.get("tried", {})):
         return None  # tried, and had: this user has the right
     start = facts["unprivileged"]
-    message = f"{spelled(*wanted)} may be taken only with a right that you do not have: it is below {start}"
+    message = f"{wanted} may be taken only with a right that you do not have: it is below {start}"
     hint = f"choose a port from {start} on, or accept it where something with that right runs {_owner(state)}"
     hazard = Hazard(Danger.DOWNTIME, message, hint, blocking=True)
     return Finding(message, (id_,), hint, hazard)
@@ -100,9 +98,9 @@ def _ephemeral(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Find
     wanted = claim(state)
     low, high = cast("Sequence[int]", facts.get("ephemeral", (0, -1)))
     spans = cast("Sequence[Sequence[int]]", facts.get("reserved", ()))
-    if not low <= wanted[1] <= high or any(first <= wanted[1] <= last for first, last in spans):
+    if not low <= wanted.port <= high or any(first <= wanted.port <= last for first, last in spans):
         return None
-    message = f"{spelled(*wanted)} is one of those ({low} to {high}) that the system gives to outgoing connections: "
+    message = f"{wanted} is one of those ({low} to {high}) that the system gives to outgoing connections: "
     message += f"one of them may hold it when {_owner(state)} starts"
     hint = f"choose a port below {low}, or reserve it in net.ipv4.ip_local_reserved_ports"
     return Finding(message, (id_,), hint, Hazard(Danger.DOWNTIME, message, hint))
