@@ -316,4 +316,12 @@ def wire(
     places = folders(environ, root=root)
     settings = read(path, places.cache)
     here = host if host is not None else LocalHost(name=settings.host_name, labels=settings.host_labels)
-    return App(path, settings, places, registry(settings.plugins), here, listener, stopping)
+    return App(
+        path,
+        settings,
+        places,
+        registry(settings.plugins, Path(settings.source).parent if settings.source else None),
+        here,
+        listener,
+        stopping,
+    )

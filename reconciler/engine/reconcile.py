@@ -283,6 +283,7 @@ def look(engine: Engine, steps: Sequence[Step]) -> list[Observed]:
     found: list[Observed] = []
     changes = [step.change for step in steps if isinstance(step, ApplyStep)]
     for name in sorted({change.provider for change in changes}):
+        # What was begun may have been done: a backend without marks must look for either.
         wanted = [Wanted(c.id, c.after, c.before or c.after) for c in changes if c.provider == name]
         found += engine.providers[name].observe(engine.host, wanted).found
     return found
