@@ -26,7 +26,8 @@ def load(name: str, folder: Path, groups: Mapping[str, str]) -> tuple[dict[str, 
     """
     folder = folder.resolve()
     digest = folder_digest(folder)
-    module = f"reconciler_plugin_{re.sub(r'[^A-Za-z0-9]', '_', name)}_{digest[:12]}"
+    own = bytes_digest(f"{digest} {folder}".encode("utf-8", "surrogateescape"))[:12]
+    module = f"reconciler_plugin_{re.sub(r'[^A-Za-z0-9]', '_', name)}_{own}"
     with guarded(name):
         package = _import(module, folder)
     offered = {group: _targets(name, package, variable) for group, variable in groups.items()}

@@ -57,7 +57,7 @@ def registry(plugins: Sequence[str] = (), beside: Path | None = None) -> Registr
         found = _offer(name, beside)
         for group, known in ((KINDS, kinds), (PROVIDERS, providers)):
             _refuse_twins(name, known, found.targets[group])
-            known |= found.targets[group]
+            known.update(found.targets[group])
         offered |= dict.fromkeys(found.targets[PROVIDERS], name)
         digests[name] = found.digest
     made = {name: _provider(target, offered.get(name)) for name, target in sorted(providers.items())}

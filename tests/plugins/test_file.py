@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from reconciler.model.address import ResourceId
 from reconciler.model.change import Action
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, UnsupportedSpec
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Resource, Source
 from reconciler.model.state import Ownership, State
 from reconciler.provider import Provider, Wanted
 from reconciler.testing.builders import address, change, resource
@@ -125,12 +124,10 @@ class Files(Harness):
 
 
 class FilesOnDisk(Files):
-    folder: ClassVar[tempfile.TemporaryDirectory[str] | None] = None
+    folder: ClassVar[Path]  # of the test class; a fresh one inside it for each host
 
     def host(self) -> FakeHost:
-        if FilesOnDisk.folder is None:
-            FilesOnDisk.folder = tempfile.TemporaryDirectory()
-        return DiskHost(Path(tempfile.mkdtemp(dir=FilesOnDisk.folder.name)))
+        return DiskHost(Path(tempfile.mkdtemp(dir=self.folder)))
 
     def put(self, host: FakeHost, path: str, data: bytes, mode: int) -> None:
         assert isinstance(host, DiskHost)
@@ -149,13 +146,9 @@ class TestFile(ProviderConformance):
 class TestFileOnDisk(ProviderConformance):
     harness = FilesOnDisk()
 
-    @pytest.fixture(autouse=True, scope="class")
-    @staticmethod
-    def _swept():  # type: ignore[no-untyped-def]
-        yield
-        if FilesOnDisk.folder is not None:
-            shutil.rmtree(FilesOnDisk.folder.name)
-            FilesOnDisk.folder = None
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        FilesOnDisk.folder = tmp_path
 
 
 def wanted(name: str = "a", content: str = "hello\n", **spec: Json) -> State:
@@ -261,7 +254,8 @@ def test_a_source_is_read_beside_its_manifest_and_nowhere_else(tmp_path: Path) -
 
     def read(source: str) -> State:
         spec: dict[str, Json] = {"path": "/etc/motd", "source": source, "mode": "0644"}
-        return files().canonical(resource("File/motd", source=str(tmp_path / "tree/a.yaml"), **spec))
+        manifest = Source(str(tmp_path / "tree/a.yaml"), 1)
+        return files().canonical(Resource(address("File/motd"), spec, manifest))
 
     assert read("files/motd").attributes["base64"] == "/wA="
     for source, words in (("out", "leads out"), ("none", "cannot read"), ("files", "not a regular file")):
