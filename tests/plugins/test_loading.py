@@ -174,6 +174,21 @@ def test_a_rollout_that_fails_leaves_no_file(place: Workplace) -> None:
     assert not (place.folder / "motd").exists()
 
 
+def test_a_change_of_the_source_alone_is_a_change(place: Workplace) -> None:
+    motd = place.folder / "motd"
+    spec = f"spec: {{path: {motd}, source: files/motd}}\n"
+    place.write("desired/motd.yaml", "apiVersion: reconciler/v1\nkind: File\nmetadata: {name: motd}\n" + spec)
+    place.write("desired/files/motd", "one\n")
+    assert place.run("apply", "--yes").code == 0
+    place.write("desired/files/motd", "two\n")
+    assert place.run("plan", "--out", "saved.json").code == 0
+    place.write("desired/files/motd", "three\n")
+    assert place.run("apply", "saved.json", "--yes").code == 3  # the plan was made for another content
+    assert motd.read_text() == "one\n"
+    assert place.run("apply", "--yes").code == 0
+    assert motd.read_text() == "three\n"
+
+
 def test_an_unlisted_plugin_is_an_unknown_kind_and_its_code_is_not_run(place: Workplace) -> None:
     (place.folder / "plugins/file/__init__.py").write_text("raise SystemExit('it was imported')\n")
     place.write("reconciler.yaml", "plugins: []\n")
