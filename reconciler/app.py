@@ -269,4 +269,5 @@ def wire(
     places = folders(environ, root=root)
     settings = read(path, places.cache)
     here = host if host is not None else LocalHost(name=settings.host_name, labels=settings.host_labels)
-    return App(path, settings, places, registry(settings.plugins), here, listener, stopping)
+    beside = Path(settings.source).parent if settings.source else None
+    return App(path, settings, places, registry(settings.plugins, beside), here, listener, stopping)

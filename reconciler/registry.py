@@ -1,12 +1,13 @@
 """Which kinds and providers there are. Built-ins come from a table that mirrors the entry points, so that
-looking them up costs nothing; installed plugins are looked up only when the settings list them.
+looking them up costs nothing; plugins are looked for, and their code is run, only when the settings list them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import cast
 
 from reconciler.kinds.catalogue import BUILT_IN as kinds_built_in  # noqa: N811
@@ -23,6 +24,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "container": "reconciler.providers.container.provider:Container",
         "crontab": "reconciler.providers.crontab.provider:Crontab",
         "launchd": "reconciler.providers.launchd.provider:Launchd",
+        "port": "reconciler.providers.port.provider:Port",
         "systemd": "reconciler.providers.systemd.provider:Systemd",
     },
 }
@@ -34,19 +36,35 @@ class Registry:
 
     kinds: KindCatalogue
     providers: Mapping[str, Provider]
+    digests: Mapping[str, str] = field(default_factory=dict)  # plugin -> digest of its files, or its version
 
 
-def registry(plugins: Sequence[str] = ()) -> Registry:
-    """The built-ins plus the entry points of the listed plugins. Raises ReconcileError where one is missing."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one plugin offers, by group and name, as `module:Class`; and which code that is."""
+
+    targets: Mapping[str, Mapping[str, str]]
+    digest: str
+
+
+def registry(plugins: Sequence[str] = (), beside: Path | None = None) -> Registry:
+    """The built-ins plus what the listed plugins offer. Raises ReconcileError where one is missing or broken.
+
+    A plugin is the folder `plugins/NAME` beside the settings file, in the folder `beside`; else an installed
+    distribution.
+    """
     kinds, providers = dict(BUILT_IN[KINDS]), dict(BUILT_IN[PROVIDERS])
+    digests: dict[str, str] = {}
+    offered: dict[str, str] = {}  # provider -> plugin
     for name in plugins:
-        found = _entry_points(name)
-        kinds |= found[KINDS]
-        providers |= found[PROVIDERS]
-    return Registry(
-        KindCatalogue(kinds),
-        {name: cast("Provider", resolve(target)()) for name, target in sorted(providers.items())},
-    )
+        found = _offer(name, beside)
+        for group, known in ((KINDS, kinds), (PROVIDERS, providers)):
+            _refuse_twins(name, known, found.targets[group])
+            known.update(found.targets[group])
+        offered |= dict.fromkeys(found.targets[PROVIDERS], name)
+        digests[name] = found.digest
+    made = {name: _provider(target, offered.get(name)) for name, target in sorted(providers.items())}
+    return Registry(KindCatalogue(kinds, digests), made, digests)
 
 
 def resolve(target: str) -> type:
@@ -55,17 +73,49 @@ def resolve(target: str) -> type:
     return cast("type", getattr(import_module(module), name))
 
 
-def _entry_points(distribution: str) -> dict[str, dict[str, str]]:
+def _provider(target: str, plugin: str | None) -> Provider:
+    if plugin is None:
+        return cast("Provider", resolve(target)())
+    from reconciler.plugins import guarded
+
+    with guarded(plugin):
+        return cast("Provider", resolve(target)())
+
+
+def _offer(name: str, beside: Path | None) -> Offer:
+    folder = None if beside is None else beside / "plugins" / name
+    if folder is not None and (folder / "__init__.py").is_file():
+        from reconciler.plugins import load
+
+        targets, digest = load(name, folder, {KINDS: "KINDS", PROVIDERS: "PROVIDERS"})
+        offer = Offer(targets, digest)
+    else:
+        offer = _installed(name, folder)
+    if not any(offer.targets.values()):
+        raise ReconcileError(f"cannot load the plugin {name}: it offers no kinds and no providers")
+    return offer
+
+
+def _refuse_twins(plugin: str, known: Mapping[str, str], offered: Mapping[str, str]) -> None:
+    for name in sorted(known.keys() & offered.keys()):
+        raise ReconcileError(
+            f"cannot load the plugin {plugin}: it offers {name}, and there is a {name} already",
+            hint="a plugin adds kinds and providers, it never replaces one",
+        )
+
+
+def _installed(distribution: str, folder: Path | None) -> Offer:
     """The kinds and providers of one installed distribution."""
     from importlib import metadata
 
     try:
-        found = metadata.distribution(distribution).entry_points
+        found = metadata.distribution(distribution)
     except metadata.PackageNotFoundError:
         message = f"cannot load the plugin {distribution}: no such distribution is installed"
+        if folder is not None:
+            message += f", and there is no {folder / '__init__.py'}"
         hint = f"install it, or take it out of `plugins` in reconciler.yaml: pip install {distribution}"
         raise ReconcileError(message, hint=hint) from None
-    groups = {group: {e.name: e.value for e in found if e.group == group} for group in (KINDS, PROVIDERS)}
-    if not any(groups.values()):
-        raise ReconcileError(f"cannot load the plugin {distribution}: it offers no kinds and no providers")
-    return groups
+    points = found.entry_points
+    groups = {group: {e.name: e.value for e in points if e.group == group} for group in (KINDS, PROVIDERS)}
+    return Offer(groups, f"version {found.version}")

@@ -78,7 +78,7 @@ def test_a_damaged_memory_does_no_harm(tmp_path: Path, garbage: bytes) -> None:
         ("host: {name: 'a b'}\n", "1:14", "'a b' is not a host name", "letters"),
         ("host: {name: }\n", "1:8", "host.name has no value", None),
         ("plugins: reconciler-foo\n", "1:10", "plugins must be a list", None),
-        ("plugins: [ok, '../x']\n", "1:15", "is not the name of a distribution", "pip"),
+        ("plugins: [ok, '../x']\n", "1:15", "is not the name of a plugin", "pip"),
         ("plugins: [one-two, One_Two]\n", "1:20", "One_Two stands here twice", None),
         ("- host\n", "1:1", "the settings must be a mapping", None),
         ("host: {}\n---\nprune: {}\n", "3:1", "must be one document, found 2", "---"),

@@ -139,11 +139,12 @@ def _plugins(machine: Machine) -> Iterator[Finding]:
         names = _listed_plugins(machine)
     except LoadError:  # told by the check of the settings
         names = ()
+    beside = find(machine.tree) if names else None
     if not names:
         yield Finding("plugins", Mark.OK, f"none listed; built in: {', '.join(registry().providers)}")
     for name in names:
         try:
-            registry((name,))
+            registry((name,), beside.parent if beside is not None else None)
             yield Finding("plugins", Mark.OK, f"{name} is found")
         except (ReconcileError, ImportError, AttributeError) as error:
             hint = getattr(error, "hint", None) or "reinstall it, or take it out of `plugins`"

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("reconciler.cli.watch", "Keep the host as the manifests say, until stopped."),
     "status": ("reconciler.cli.status", "What is owned, stable, drifting, quarantined. Changes nothing."),
     "snapshot": ("reconciler.cli.snapshot", "Write what the host has, to plan against elsewhere."),
+    "ports": ("reconciler.cli.ports", "Who may listen where, and who does. Changes nothing."),
     "history": ("reconciler.cli.history", "List past rollouts."),
     "show": ("reconciler.cli.show", "Show one rollout, step by step."),
     "rollback": ("reconciler.cli.rollback", "Go back to how things stood after an earlier rollout."),

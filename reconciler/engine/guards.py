@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Cause, Change
+from reconciler.model.data import Json
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.plan import Veto
 from reconciler.model.resource import Protect, Revision
@@ -140,10 +141,13 @@ def _findings(
 ) -> tuple[Finding, ...]:
     """Each provider's review of what would stand on the host afterwards."""
     found: list[Finding] = []
+    standing = {item.id for item in snapshot.found if item.ownership is Ownership.OURS}
+    standing |= {change.id for change in changes if change.action is Action.ADOPT}
+    shared: dict[str, Json] = {"standing": sorted(map(str, standing))}  # what a backend cannot see of the others
     for name, facts in sorted(snapshot.facts.items()):
         provider, mine = providers[name], [change for change in changes if change.provider == name]
         if mine and isinstance(provider, HasReview):
-            found += provider.review(facts, _outcome(snapshot, name, mine), mine)
+            found += provider.review({**facts, **shared}, _outcome(snapshot, name, mine), mine)
     return tuple(found)
 
 

@@ -40,7 +40,7 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
             continue
         if stands(step.change, ours):
             waves.setdefault(depth[step.number], []).append(inverse(step))
-        elif stands(step.change.inverse(), ours):
+        elif stands(step.change.inverse(), ours) or _not_adopted_yet(step.change, ours):
             kept.append(inverse(step))
         else:
             why = "stands neither as before nor as after the change: somebody else changed it, so it is left"
@@ -52,7 +52,15 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
 def stands(change: Change, ours: Mapping[Place, Observed]) -> bool:
     """Whether the host is as it should be once `change` is done."""
     expected, item = outcome(change), ours.get(change.place)
-    return item is None if expected is None else item is not None and item.state == expected
+    if expected is None:
+        return item is None
+    return item is not None and item.trouble is None and item.state == expected
+
+
+def _not_adopted_yet(change: Change, ours: Mapping[Place, Observed]) -> bool:
+    """A thing without room for a mark counts as ours once its adoption was begun: does it stand as it was found?"""
+    item = ours.get(change.place)
+    return change.action is Action.ADOPT and item is not None and item.state == change.before
 
 
 def outcome(change: Change) -> State | None:

@@ -228,9 +228,8 @@ def look(engine: Engine, steps: Sequence[Step]) -> list[Observed]:
     found: list[Observed] = []
     changes = [step.change for step in steps if isinstance(step, ApplyStep)]
     for name in sorted({change.provider for change in changes}):
-        mine = [change for change in changes if change.provider == name]
-        # Both as applied, neither as desired: what went away together with its place is absent, not an error.
-        wanted = [Wanted(c.id, None, state) for c in mine for state in (c.before, c.after) if state is not None]
+        # What was begun may have been done: a backend without marks must look for either.
+        wanted = [Wanted(c.id, c.after, c.before or c.after) for c in changes if c.provider == name]
         found += engine.providers[name].observe(engine.host, wanted).found
     return found
 

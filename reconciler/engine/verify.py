@@ -43,7 +43,7 @@ def _standing(
     failed: dict[ResourceId, str] = {}
     for name in sorted({step.provider for step in steps}):
         ids = [step.id for step in steps if step.provider == name]
-        wanted = tuple(Wanted(id_, expected[Place(name, id_)], None) for id_ in sorted(ids))
+        wanted = tuple(Wanted(id_, expected[Place(name, id_)], expected[Place(name, id_)]) for id_ in sorted(ids))
         ours = {i.id: i for i in providers[name].observe(host, wanted).found if i.ownership is Ownership.OURS}
         for id_ in ids:
             why = _mismatch(expected[Place(name, id_)], ours.get(id_))

@@ -16,6 +16,7 @@ from reconciler.model.duration import format_duration
 from reconciler.model.resource import Probe
 
 TYPES = ("exec", "http", "tcp", "file")
+IMPLIED = ("listening",)  # asked for by a kind, never by a manifest
 
 
 def check(probe: Probe, host: Host, *, timeout: float) -> str | None:
@@ -23,7 +24,7 @@ def check(probe: Probe, host: Host, *, timeout: float) -> str | None:
 
     `timeout` caps the probe's own limit, whichever is shorter.
     """
-    if probe.type not in TYPES:
+    if probe.type not in TYPES + IMPLIED:
         return f"there is no probe of type {probe.type}; the types are {', '.join(TYPES)}"
     prober: _Prober = import_module(f"reconciler.health.{probe.type}").check
     return prober(probe.options, host, timeout)
@@ -50,6 +51,9 @@ def describe(probe: Probe) -> str:
             text = f"tcp {options['address']}:{options['port']} accepts within {_duration(options, 'within', 2)}"
         case "file":
             text = f"file {short(str(options['path']))} {_file_state(options)}"
+        case "listening":
+            address = f" of {options['address']}" if "address" in options else ""
+            text = f"{options['owner']} listens on {options['protocol']} port {options['port']}{address}"
         case other:
             return f"{other} probe"
     return text + _content(options)

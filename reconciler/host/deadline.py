@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.host.protocol import Clock, Completed, Host, Response
+from reconciler.host.protocol import Clock, Completed, FileStatus, Host, Listener, Response
 from reconciler.model.errors import CommandTimeout
 from reconciler.model.state import HostFacts
 
@@ -46,9 +46,11 @@ class DeadlineHost:
     def read(self, path: Path, *, limit: int = 16 * 2**20) -> bytes | None:
         return self._host.read(path, limit=limit)
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    def write(
+        self, path: Path, content: bytes, *, mode: int = 0o600, owner: str | None = None, group: str | None = None
+    ) -> None:
         self._left(f"write {path}", 0.0)
-        self._host.write(path, content, mode=mode)
+        self._host.write(path, content, mode=mode, owner=owner, group=group)
 
     def remove(self, path: Path) -> None:
         self._left(f"remove {path}", 0.0)
@@ -68,3 +70,12 @@ class DeadlineHost:
     ) -> Response:
         left = self._left(f"ask {socket}", timeout)
         return self._host.request(socket, method, target, body=body, timeout=left, limit=limit)
+
+    def status(self, path: Path) -> FileStatus | None:
+        return self._host.status(path)
+
+    def listeners(self) -> tuple[Listener, ...]:
+        return self._host.listeners()
+
+    def can_bind(self, address: str, port: int, protocol: str) -> str | None:
+        return self._host.can_bind(address, port, protocol)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL, NoService, TooLong
-from reconciler.host.protocol import READING_METHODS, Clock, Completed, Response
+from reconciler.host.protocol import READING_METHODS, Clock, Completed, FileStatus, Listener, Response
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
@@ -87,8 +87,10 @@ class _Fault:
 class FakeHost:
     """`programs` maps a name (`crontab`) to its behaviour; `running` a process id to its command name.
 
-    `denied` holds paths that cannot be read or written; `listening` the open TCP ports; `services` maps the path
-    of a Unix socket to what answers there; `time` is its clock.
+    `denied` holds paths that cannot be read or written; `services` maps the path of a Unix socket to what
+    answers there; `listening` holds the open TCP ports; `sockets` listeners with
+    their processes (a port of either can be connected to); `unbindable` says why a port cannot be taken although
+    nobody is seen there, by (address, port, protocol); `time` is its clock.
     """
 
     def __init__(
@@ -111,6 +113,11 @@ class FakeHost:
         self.running: dict[int, str] = dict(running or {})
         self.services: dict[str, Service] = dict(services or {})
         self.listening: set[tuple[str, int]] = set(listening)
+        self.sockets: list[Listener] = []
+        self.unbindable: dict[tuple[str, int, str], str] = {}
+        self.owners: dict[str, tuple[str, str]] = {}
+        self.folders: set[str] = set()  # besides those that files stand in
+        self.links: set[str] = set()
         self.denied: set[str] = set()
         self.host_facts = facts
         self.log: list[Call] = []
@@ -206,9 +213,14 @@ class FakeHost:
 
         return self._call("read", str(path), effect)
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    def write(
+        self, path: Path, content: bytes, *, mode: int = 0o600, owner: str | None = None, group: str | None = None
+    ) -> None:
         def effect() -> None:
             self._permit("write", path)
+            self.links.discard(str(path))
+            mine = self.host_facts.user
+            self.owners[str(path)] = (owner or mine, group or mine)
             self.files[str(path)] = bytes(content)
             self.modes[str(path)] = mode
             self.times[str(path)] = self.clock.now()
@@ -221,6 +233,8 @@ class FakeHost:
             self.files.pop(str(path), None)
             self.modes.pop(str(path), None)
             self.times.pop(str(path), None)
+            self.owners.pop(str(path), None)
+            self.links.discard(str(path))
 
         self._call("remove", str(path), effect)
 
@@ -244,7 +258,10 @@ class FakeHost:
 
     def connect(self, address: str, port: int, *, timeout: float) -> None:  # noqa: ARG002
         def effect() -> None:
-            if (address, port) not in self.listening:
+            if (address, port) not in self.listening and not any(
+                one.port == port and one.protocol == "tcp" and one.address in (address, "0.0.0.0", "::")  # noqa: S104
+                for one in self.sockets
+            ):
                 raise HostError(f"cannot connect to {address}:{port}: connection refused")
 
         self._call("connect", f"{address}:{port}", effect)
@@ -270,3 +287,38 @@ class FakeHost:
             return response
 
         return self._call("request", f"{method} {target}", effect)
+
+    def status(self, path: Path) -> FileStatus | None:
+        def effect() -> FileStatus | None:
+            self._permit("look at", path)
+            text, mine = str(path), self.host_facts.user
+            owner, group = self.owners.get(text, (mine, mine))
+            if text in self.links:
+                return FileStatus("link", 0o777, owner, group)
+            if text in self.files:
+                return FileStatus("file", self.modes.get(text, 0o644), owner, group)
+            inside = text == "/" or any(name.startswith(f"{text}/") for name in (*self.files, *self.folders))
+            return FileStatus("folder", 0o755, owner, group) if inside or text in self.folders else None
+
+        return self._call("status", str(path), effect)
+
+    def listeners(self) -> tuple[Listener, ...]:
+        def effect() -> tuple[Listener, ...]:
+            self._permit("list", Path("listeners"))
+            plain = (Listener("tcp", port, address) for address, port in self.listening)
+            return tuple(sorted((*plain, *self.sockets), key=lambda one: (one.port, one.protocol, one.address)))
+
+        return self._call("listeners", "", effect)
+
+    def can_bind(self, address: str, port: int, protocol: str) -> str | None:
+        def effect() -> str | None:
+            taken = {(a, p, "tcp") for a, p in self.listening} | {
+                (s.address, s.port, s.protocol) for s in self.sockets
+            }
+            everywhere = {"", "0.0.0.0", "::"}  # noqa: S104
+            for a, p, kind in taken:
+                if (p, kind) == (port, protocol) and (a == address or a in everywhere or address in everywhere):
+                    return "it is in use"
+            return self.unbindable.get((address, port, protocol))
+
+        return self._call("can_bind", f"{protocol} {address}:{port}", effect)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from reconciler.host import system
 from reconciler.host.limits import OUTPUT_LIMIT, TooLong
-from reconciler.host.protocol import Clock, Completed, Response
+from reconciler.host.protocol import Clock, Completed, FileStatus, Listener, Response
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
@@ -84,11 +84,13 @@ class LocalHost:
         finally:
             os.close(file)
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    def write(
+        self, path: Path, content: bytes, *, mode: int = 0o600, owner: str | None = None, group: str | None = None
+    ) -> None:
         temporary = path.with_name(f".reconciler-{os.getpid()}-{os.urandom(4).hex()}.tmp")
         with _trouble("write", path, absent=False):
             try:
-                _write_synced(temporary, content, mode)
+                _write_synced(temporary, content, mode, _ids(owner, group))
                 temporary.rename(path)
             except BaseException:
                 with suppress(OSError):
@@ -120,6 +122,21 @@ class LocalHost:
         from reconciler.host.unix_http import request
 
         return request(socket, method, target, body=body, timeout=timeout, limit=limit)
+
+    def status(self, path: Path) -> FileStatus | None:
+        with suppress(_Absent), _trouble("look at", path):
+            return system.file_status(path)
+        return None
+
+    def listeners(self) -> tuple[Listener, ...]:
+        from reconciler.host.sockets import listeners
+
+        return listeners()
+
+    def can_bind(self, address: str, port: int, protocol: str) -> str | None:
+        from reconciler.host.sockets import can_bind
+
+        return can_bind(address, port, protocol)
 
 
 class _Absent(Exception):
@@ -182,9 +199,16 @@ def _too_long(path: Path, limit: int) -> TooLong:
     return TooLong(f"cannot read {path}: it is longer than {limit} bytes")
 
 
-def _write_synced(path: Path, content: bytes, mode: int) -> None:
+def _ids(owner: str | None, group: str | None) -> tuple[int, int]:
+    """The numbers of both, -1 where none is named."""
+    return (-1 if owner is None else system.user_id(owner)), (-1 if group is None else system.group_id(group))
+
+
+def _write_synced(path: Path, content: bytes, mode: int, ids: tuple[int, int]) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
+        if ids != (-1, -1):
+            os.fchown(file, *ids)  # before the mode: changing the owner takes set-user-id bits away
         os.fchmod(file, mode)  # exactly this mode, whatever the umask
         view = memoryview(content)
         while view:

@@ -35,6 +35,27 @@ class Response:
 READING_METHODS = frozenset({"GET", "HEAD"})  # of HTTP: whatever else may change something
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that waits for others. The process is known only where the system allows; never its arguments."""
+
+    protocol: str  # "tcp" | "udp"
+    port: int
+    address: str  # numeric; 0.0.0.0 or :: for all
+    pid: int | None = None
+    program: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What a path is, without following a link that it may be."""
+
+    type: str  # "file" | "folder" | "link" | "other"
+    mode: int  # the permission bits
+    owner: str
+    group: str
+
+
 class Clock(Protocol):
     """Time as an argument: `now` is aware UTC, `monotonic` seconds for intervals."""
 
@@ -74,8 +95,13 @@ class Host(Protocol):
         """Content of a file, or None where there is no such file. Longer than `limit` bytes raises."""
         ...
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
-        """Replace a file atomically: temporary file beside it, fsync, rename, fsync of the folder."""
+    def write(
+        self, path: Path, content: bytes, *, mode: int = 0o600, owner: str | None = None, group: str | None = None
+    ) -> None:
+        """Replace a file atomically: temporary file beside it, fsync, rename, fsync of the folder.
+
+        It belongs to whom this process runs as, unless an owner or group is named.
+        """
         ...
 
     def remove(self, path: Path) -> None:
@@ -101,4 +127,16 @@ class Host(Protocol):
 
         GET and HEAD only read. Where nothing listens it raises NoService; a longer answer than `limit` raises.
         """
+        ...
+
+    def status(self, path: Path) -> FileStatus | None:
+        """What stands at a path, or None where nothing does."""
+        ...
+
+    def listeners(self) -> tuple[Listener, ...]:
+        """Every listening TCP socket and unconnected UDP socket, by port."""
+        ...
+
+    def can_bind(self, address: str, port: int, protocol: str) -> str | None:
+        """Why nobody could start to listen there now, or None; found out by trying. "" is every address."""
         ...

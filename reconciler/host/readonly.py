@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from reconciler.host.limits import OUTPUT_LIMIT
-from reconciler.host.protocol import READING_METHODS, Clock, Completed, Host, Response
+from reconciler.host.protocol import READING_METHODS, Clock, Completed, FileStatus, Host, Listener, Response
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
@@ -40,7 +40,15 @@ class ReadOnlyHost:
     def read(self, path: Path, *, limit: int = OUTPUT_LIMIT) -> bytes | None:
         return self._host.read(path, limit=limit)
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:  # noqa: ARG002
+    def write(
+        self,
+        path: Path,
+        content: bytes,  # noqa: ARG002
+        *,
+        mode: int = 0o600,  # noqa: ARG002
+        owner: str | None = None,  # noqa: ARG002
+        group: str | None = None,  # noqa: ARG002
+    ) -> None:
         _refuse("write", str(path))
 
     def remove(self, path: Path) -> None:
@@ -61,6 +69,15 @@ class ReadOnlyHost:
         if method not in READING_METHODS:
             _refuse(method, target)
         return self._host.request(socket, method, target, body=body, timeout=timeout, limit=limit)
+
+    def status(self, path: Path) -> FileStatus | None:
+        return self._host.status(path)
+
+    def listeners(self) -> tuple[Listener, ...]:
+        return self._host.listeners()
+
+    def can_bind(self, address: str, port: int, protocol: str) -> str | None:
+        return self._host.can_bind(address, port, protocol)
 
 
 def _refuse(verb: str, thing: str) -> NoReturn:

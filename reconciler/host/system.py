@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 
+from reconciler.host.protocol import FileStatus
 from reconciler.model.errors import HostError
 from reconciler.model.lazy import pattern
 from reconciler.model.state import HostFacts
@@ -35,6 +37,44 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """The group of an id, or the id as text where the database does not know it."""
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def user_id(name: str) -> int:
+    """The number of an account, by name or as digits."""
+    import pwd
+
+    try:
+        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise HostError(f"cannot find the user {name}: there is no such account") from None
+
+
+def group_id(name: str) -> int:
+    """The number of a group, by name or as digits."""
+    import grp
+
+    try:
+        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise HostError(f"cannot find the group {name}: there is no such group") from None
+
+
+def file_status(path: Path) -> FileStatus:
+    """What stands at a path. Raises OSError."""
+    about = path.lstat()
+    kinds = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISLNK, "link"))
+    kind = next((name for test, name in kinds if test(about.st_mode)), "other")
+    return FileStatus(kind, stat.S_IMODE(about.st_mode), user_name(about.st_uid), group_name(about.st_gid))
 
 
 def time_zone(root: Path = Path("/")) -> str:

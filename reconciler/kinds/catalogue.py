@@ -6,7 +6,7 @@ Must not import pydantic, nor any kind, at import time: a cached load never need
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import reconciler
 from reconciler.model.data import Json, digest
+from reconciler.model.errors import ReconcileError
 
 if TYPE_CHECKING:
     from reconciler.kinds.common import CommonSpec
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "Automation": "reconciler.kinds.automation:Automation",
+    "Port": "reconciler.kinds.port:Port",
     "Service": "reconciler.kinds.service:Service",
 }
-LATER = frozenset({"Port", "Check", "Threshold", "Backup", "Alert", "Notifier"})
+LATER = frozenset({"Check", "Threshold", "Backup", "Alert", "Notifier"})
 _SHAPING = ("kinds", "load", "model")  # folders whose code decides what a manifest is read as
 
 
@@ -32,12 +34,13 @@ class KindCatalogue:
     """Kind names, each with the place of its spec model, "module:Class"."""
 
     targets: Mapping[str, str]
+    plugins: Mapping[str, str] = field(default_factory=dict)  # digest of the code of each, for `digest`
 
     @property
     def digest(self) -> str:
         """Changes whenever the same manifest could be read differently: another version, other kinds."""
         targets: dict[str, Json] = dict(self.targets)
-        return digest([reconciler.__version__, targets, _code_stamp()])
+        return digest([reconciler.__version__, targets, dict(self.plugins), _code_stamp()])
 
     def spec_model(self, kind: str) -> type[CommonSpec]:
         """The model of a kind's spec. KeyError for a kind that is not here."""
@@ -51,7 +54,12 @@ class KindCatalogue:
 @cache
 def _spec_model(target: str) -> type[CommonSpec]:
     module, _, name = target.partition(":")
-    return cast("type[CommonSpec]", getattr(import_module(module), name))
+    try:
+        return cast("type[CommonSpec]", getattr(import_module(module), name))
+    except (ImportError, AttributeError, SyntaxError) as error:  # the code of a plugin
+        raise ReconcileError(
+            f"cannot load the model {target}: {error}", hint="repair or remove its plugin"
+        ) from error
 
 
 @cache

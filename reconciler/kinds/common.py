@@ -98,6 +98,14 @@ class CommonSpec(Model):
         """The folder that exec probes run in, or None for the one that reconcile runs in."""
         return None
 
+    def implied_probes(self) -> list[tuple[str, dict[str, Json]]]:
+        """Questions that follow from what the kind is, by type and options."""
+        return []
+
+    def implied_needs(self) -> list[str]:
+        """Addresses that must stand first, besides those of `dependsOn`."""
+        return []
+
     @classmethod
     def spec_data(cls, spec: Mapping[str, Json]) -> dict[str, Json]:
         """A spec as loading would make it. Raises ValueError with the first thing wrong, in words for people."""

@@ -25,9 +25,12 @@ def _host_name(value: object) -> str:
 
 
 def _distribution(value: object) -> str:
-    found = text(value, what="the name of an installed distribution")
+    found = text(value, what="the name of a plugin")
     if _DISTRIBUTION.fullmatch(found) is None:
-        raise Invalid(f"{found!r} is not the name of a distribution", hint="write the name that pip installs it by")
+        raise Invalid(
+            f"{found!r} is not the name of a plugin",
+            hint="write the name of its folder in plugins/, or what pip installs it by",
+        )
     return found
 
 
@@ -79,7 +82,8 @@ class SettingsFile(Model):
 
     host: HostSettings = Field(default_factory=lambda: HostSettings.model_validate({}), description="This host.")
     plugins: Annotated[list[Distribution], AfterValidator(_without_repeats)] = Field(
-        default_factory=list, description="Installed distributions whose kinds and providers may be used."
+        default_factory=list,
+        description="Plugins whose kinds and providers may be used: folders in plugins/, or distributions.",
     )
     prune: PruneSettings = Field(
         default_factory=lambda: PruneSettings.model_validate({}),

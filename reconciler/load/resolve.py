@@ -48,7 +48,9 @@ def _unknown(known: dict[ResourceId, Resource], elsewhere: Collection[ResourceId
 
                 close = get_close_matches(str(wanted), [str(each) for each in known], 1)
                 hint = f"did you mean {close[0]}?" if close else None
-                yield Trouble(resource, ("spec", "dependsOn", index), f"{wanted} is not in the manifests", hint)
+                owner = resource.spec.get("owner") == str(wanted)  # needed without being named in dependsOn
+                path = ("spec", "owner") if owner else ("spec", "dependsOn", index)
+                yield Trouble(resource, path, f"{wanted} is not in the manifests", hint)
 
 
 def _circles(known: dict[ResourceId, Resource]) -> list[Trouble]:

@@ -116,7 +116,7 @@ def _resource(manifest: Manifest[CommonSpec], line: int, file: str) -> Resource:
         source=Source(file, line),
         description=metadata.description,
         labels=metadata.labels or None,
-        depends_on=tuple(map(_address, spec.depends_on)),
+        depends_on=tuple(map(_address, dict.fromkeys((*spec.depends_on, *spec.implied_needs())))),
         verify=_verify(spec),
         protect=None if spec.protect is None else Protect(spec.protect),
         drift=DriftPolicy(spec.drift),
@@ -139,12 +139,13 @@ def _placement(spec: PlacementSpec | None) -> Placement | None:
 
 
 def _verify(spec: CommonSpec) -> VerifyPolicy:
-    health = spec.health_probes()
-    if spec.verify is None and not health:
+    health, implied = spec.health_probes(), spec.implied_probes()
+    if spec.verify is None and not health and not implied:
         return _PLAIN_VERIFY
     wanted = _PLAIN_VERIFY if spec.verify is None else spec.verify
     asked = spec.verify.probes if spec.verify is not None else []
-    probes = tuple(_probe(each, spec.probe_directory()) for each in (*asked, *health))
+    written = tuple(_probe(each, spec.probe_directory()) for each in (*asked, *health))
+    probes = written + tuple(Probe(*each) for each in implied)
     return VerifyPolicy(wanted.within, wanted.stable_for, probes)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias, cast
 
 import pytest
@@ -27,14 +27,24 @@ Target: TypeAlias = Mapping[ResourceId, "State | None"]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One provider on one host, with what the suite does to them."""
+    """One provider on one host, with what the suite does to them.
+
+    `register` is what the engine's inventory would hold: a backend without room for a mark knows its own by it.
+    """
 
     harness: Harness
     provider: Provider
     host: FakeHost
+    register: dict[ResourceId, State] = field(default_factory=dict)
 
-    def observe(self, wanted: Sequence[Wanted] = (), *, host: Host | None = None) -> tuple[Observed, ...]:
+    def observe(self, wanted: Sequence[Wanted] | None = None, *, host: Host | None = None) -> tuple[Observed, ...]:
+        """By default, what was applied is looked for."""
+        wanted = self.applied if wanted is None else wanted
         return self.provider.observe(host or self.host, wanted).found
+
+    @property
+    def applied(self) -> list[Wanted]:
+        return [Wanted(id_, None, state) for id_, state in sorted(self.register.items())]
 
     def ours(self) -> dict[ResourceId, Observed]:
         return {item.id: item for item in self.observe() if item.ownership is Ownership.OURS}
@@ -71,8 +81,21 @@ class Bench:
             size = 1
             while key is not None and size < len(rest) and self.provider.batch(rest[size]) == key:
                 size += 1
-            self.provider.apply(self.host, rest[:size])
+            self._apply(rest[:size])
             rest = rest[size:]
+
+    def _apply(self, batch: Sequence[Change]) -> None:
+        """A step that was begun may have been done, until the provider says so."""
+        for change in batch:
+            begun = change.after if change.action is Action.ADOPT else change.before or change.after
+            if begun is not None:
+                self.register[change.id] = begun
+        self.provider.apply(self.host, batch)
+        for change in batch:
+            if change.after is None or change.action is Action.RELEASE:
+                self.register.pop(change.id, None)
+            else:
+                self.register[change.id] = change.after
 
     def reach(self, target: Mapping[ResourceId, State | None]) -> list[Change]:
         """Apply what leads to the target; the changes made, so that they can be undone."""

@@ -16,13 +16,13 @@ FACTS = HostFacts(name="mac", platform="darwin", user="tester", timezone="Europe
 
 
 class MacHost(FakeHost):
-    """`owners` maps a path to its owner where that is not whoever runs this; `folders` are those made so far."""
+    """`owner_ids` maps a path to its owner where that is not whoever runs this; `folders` are those made so far."""
 
     def __init__(self, *, uid: int = 501, newer: bool = True, drain: float = 0.0) -> None:
         super().__init__(facts=FACTS)
         self.uid = uid
         self.home = HOME if uid else "/var/root"
-        self.owners: dict[str, int] = {}
+        self.owner_ids: dict[str, int] = {}
         self.folders: set[str] = {DAEMONS}
         self.launchctl = Launchctl(_Memory(self), self.time.monotonic, uid=uid, newer=newer, drain=drain)
         programs: dict[str, Callable[[Sequence[str], bytes], Completed]] = {
@@ -38,9 +38,9 @@ class MacHost(FakeHost):
         """A file that somebody puts there."""
         self.files[path] = content
         self.modes[path] = mode
-        self.owners.pop(path, None)
+        self.owner_ids.pop(path, None)
         if uid is not None:
-            self.owners[path] = uid
+            self.owner_ids[path] = uid
 
     def _ls(self, argv: Sequence[str], _stdin: bytes) -> Completed:
         folder = argv[-1]
@@ -50,7 +50,7 @@ class MacHost(FakeHost):
         if folder in self.denied:
             return Completed(1, b"", f"ls: {folder}: Permission denied\n".encode())
         lines = [
-            f"{_letters(self.modes.get(path, 0o644))}@ 1 {self.owners.get(path, self.uid)}  20  "
+            f"{_letters(self.modes.get(path, 0o644))}@ 1 {self.owner_ids.get(path, self.uid)}  20  "
             f"{len(self.files[path])} Jan 15 12:00 {PurePosixPath(path).name}\n"
             for path in inside
         ]
@@ -73,7 +73,7 @@ class _Memory:
         return self._host.files.get(path)
 
     def owner(self, path: str) -> int:
-        return self._host.owners.get(path, self._host.uid)
+        return self._host.owner_ids.get(path, self._host.uid)
 
     def mode(self, path: str) -> int:
         return self._host.modes.get(path, 0o644)

@@ -75,14 +75,14 @@ class Promises(Trial):
     def test_nothing_is_left_to_change_after_an_apply(self) -> None:
         bench = self.bench()
         bench.reach(self.first)
-        again = Bench(self.harness, self.harness.provider(), bench.host)
+        again = Bench(self.harness, self.harness.provider(), bench.host, bench.register)
         assert again.changes(self.first) == []
         assert again.ours() == bench.ours()
 
     def test_a_fresh_process_sees_the_same(self) -> None:
         bench = self.bench()
         bench.reach(self.first)
-        seen = self.harness.observe_elsewhere(bench.host, ())
+        seen = self.harness.observe_elsewhere(bench.host, bench.applied)
         if seen is None:
             pytest.skip("this backend lives in the memory of this process")
         assert {i.id: i for i in seen.found if i.ownership is Ownership.OURS} == bench.ours()
