@@ -153,13 +153,18 @@ def _plugins(machine: Machine) -> Iterator[Finding]:
 
 def _backends(machine: Machine) -> Iterator[Finding]:
     """Can each backend be used, be read, and will it run what it holds?"""
+    from reconciler.engine.intents import PREFERENCE
     from reconciler.provider import HasHealth, Unsupported
     from reconciler.registry import registry
 
     for name, provider in registry().providers.items():
         support = provider.probe(machine.host)
         if isinstance(support, Unsupported):
-            yield Finding(name, Mark.FAIL, support.why, support.hint or "")
+            needed = name == PREFERENCE[machine.host.facts().platform][0]  # the others are a matter of taste
+            message = (
+                support.why if needed else f"not usable here, which matters only where you want it: {support.why}"
+            )
+            yield Finding(name, Mark.FAIL if needed else Mark.OK, message, support.hint or "")
             continue
         try:
             provider.observe(machine.host, ())

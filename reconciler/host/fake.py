@@ -8,14 +8,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from reconciler.host.fake_clock import START, FakeClock
 from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL, NoService, TooLong
 from reconciler.host.protocol import READING_METHODS, Clock, Completed, FileStatus, Listener, Response
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
+
+__all__ = ["FACTS", "START", "Call", "Crash", "FakeClock", "FakeHost", "Program"]
 
 T = TypeVar("T")
 
@@ -25,40 +28,11 @@ Program: TypeAlias = Callable[[Sequence[str], bytes], Completed]
 Service: TypeAlias = Callable[[str, str, bytes], Response]
 """A service on a Unix socket of a fake host: method, target and body -> response. It may raise HostError."""
 
-START = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 FACTS = HostFacts(name="fake", platform="linux", user="tester", timezone="Europe/Berlin")
 
 
 class Crash(BaseException):
     """The process dies here. Not an Exception, so that no handler may survive it."""
-
-
-class FakeClock:
-    """Time that moves only when a test, or a sleep, moves it."""
-
-    def __init__(self, start: datetime = START) -> None:
-        self._now = start
-        self._elapsed = 0.0
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return self._now
-
-    def monotonic(self) -> float:
-        return self._elapsed
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.advance(max(0.0, seconds))
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass: the wall clock and the monotonic one."""
-        self._now += timedelta(seconds=seconds)
-        self._elapsed += seconds
-
-    def set(self, now: datetime) -> None:
-        """Set the wall clock alone, as an administrator would."""
-        self._now = now
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,8 @@ def test_a_healthy_machine_passes_every_check(tmp_path: Path) -> None:
 def test_every_check_of_the_list_is_made(tmp_path: Path) -> None:
     names = [finding.name for finding in examine(machine(tmp_path))]
     assert names == [
-        *("reconcile", "host", "settings", "plugins", "crontab", "crontab", "port"),
+        *("reconcile", "host", "settings", "plugins", "container", "crontab", "crontab"),
+        *("launchd", "port", "systemd"),
         *("state", "disk", "cache", "journal", "lock", "git", "yaml", "time zone"),
     ]
 

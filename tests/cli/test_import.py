@@ -128,7 +128,7 @@ def test_a_secret_in_a_line_that_stays_behind_is_masked(workplace: Workplace) ->
     ("spec", "why"),
     [
         ({"schedule": "0 6 * * *"}, "spec.command is missing"),
-        ({"schedule": "0 6 * * *", "command": "x" * 2000}, "Automation/odd"),
+        ({"schedule": "0 6 * * *", "command": "x" * 2000, "scheduler": "crontab"}, "Automation/odd"),
         ({"schedule": "0 6 * * *", "command": "date", "unknown": 1}, "unknown field"),
     ],
 )
@@ -202,10 +202,10 @@ def test_another_users_table_is_read_for_root_only(workplace: Workplace) -> None
 
 
 def test_an_unknown_backend_is_refused_with_those_that_exist(workplace: Workplace) -> None:
-    ran = workplace.run("import", "launchd")
+    ran = workplace.run("import", "nomad")
     assert ran.code == 1
-    assert "cannot import launchd: there is no such backend" in ran.err
-    assert "there are: crontab" in ran.err
+    assert "cannot import nomad: there is no such backend" in ran.err
+    assert "there are: container, crontab, launchd" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -72,15 +72,13 @@ def test_a_bad_name_is_refused_and_nothing_is_written(workplace: Workplace, name
     assert not (workplace.folder / "desired").exists()
 
 
-@pytest.mark.parametrize(
-    "schedule", ["*/60 * * * *", "{every: 7m}", "{every: 5m", "nonsense", "0 0 31 2 *", "{a: b}\nx: y"]
-)
+@pytest.mark.parametrize("schedule", ["*/60 * * * *", "{every: 5m", "nonsense", "0 0 31 2 *", "{a: b}\nx: y"])
 def test_a_bad_schedule_is_refused_and_nothing_is_written(workplace: Workplace, schedule: str) -> None:
     assert workplace.run("new", "automation", "a", "--schedule", schedule).code == 1
     assert not (workplace.folder / "desired").exists()
 
 
-@pytest.mark.parametrize("line", ["a\nb", "", "x" * 2000])
+@pytest.mark.parametrize("line", ["a\nb", ""])
 def test_a_bad_command_is_refused_and_nothing_is_written(workplace: Workplace, line: str) -> None:
     assert workplace.run("new", "automation", "a", "--command", line).code == 1
     assert not (workplace.folder / "desired").exists()

@@ -53,7 +53,9 @@ def test_every_problem_of_every_file_is_reported_at_once_with_its_place(workplac
 
 
 def test_a_spec_that_no_backend_can_express_is_found_without_a_host(workplace: Workplace) -> None:
-    workplace.write("desired/a.yaml", MANIFEST.format(name="a").replace('"0 6 * * *"', "{every: 7m}"))
+    workplace.write(
+        "desired/a.yaml", MANIFEST.format(name="a").replace('"0 6 * * *"', "{every: 7m}\n  scheduler: crontab")
+    )
     ran = workplace.run("validate")
     assert ran.code == 1
     assert "Automation/a" in ran.err
@@ -63,10 +65,10 @@ def test_a_spec_that_no_backend_can_express_is_found_without_a_host(workplace: W
 @pytest.mark.parametrize(
     ("old", "new", "place", "line"),
     [
-        ('schedule: "0 6 * * *"', "schedule: {every: 7m}", "7:13", "  schedule: {every: 7m}"),
-        ('schedule: "0 6 * * *"', "schedule: {at: login}", "7:13", "  schedule: {at: login}"),
-        ("  command", "  timezone: Europe/Berlin\n  command", "8:13", "  timezone: Europe/Berlin"),
-        ("  command", "  scheduler: launchd\n  command", "8:14", "  scheduler: launchd"),
+        ('"0 6 * * *"', "{every: 7m}\n  scheduler: crontab", "7:13", "  schedule: {every: 7m}"),
+        ('"0 6 * * *"', "{at: login}\n  scheduler: crontab", "7:13", "  schedule: {at: login}"),
+        ("  command", "  timezone: UTC\n  scheduler: crontab\n  command", "8:13", "  timezone: UTC"),
+        ("  command", "  timezone: UTC\n  scheduler: launchd\n  command", "8:13", "  timezone: UTC"),
     ],
 )
 def test_what_a_backend_refuses_is_shown_where_it_is_written(

@@ -172,7 +172,7 @@ def test_a_bad_schedule_points_at_its_value(tmp_path: Path, schedule: str, messa
             "apiVersion: v1\nkind: Automaton",
             ["1:13 apiVersion must be reconciler/v1, found 'v1'", "2:7 unknown kind 'Automaton'"],
         ),
-        ("apiVersion: reconciler/v1\nkind: Service", ["2:7 kind Service is not supported by this version"]),
+        ("apiVersion: reconciler/v1\nkind: Backup", ["2:7 kind Backup is not supported by this version"]),
         ("apiVersion: reconciler/v1\nkind: 5", ["2:7 unknown kind 5"]),
         ("apiVersion: reconciler/v1\nkind: Automation", ["1:1 metadata is missing", "1:1 spec is missing"]),
         (
