@@ -29,9 +29,8 @@ from reconciler.model.intent import Intent, Request
 from reconciler.model.mask import Mask
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
-from reconciler.model.rollout import RolloutStatus
 from reconciler.model.state import Snapshot
-from reconciler.past import NOTHING, TARGET, WayBack, after_rollback, memory, way_back
+from reconciler.past import NOTHING, TARGET, WayBack, after_rollback, half_undone, memory, way_back
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read
 
@@ -200,16 +199,19 @@ class App:
         unfinished = self.recover(journal)
         if unfinished is not None:
             return unfinished
-        newest = journal.rollouts(limit=1)
-        if not newest or newest[0].status is not RolloutStatus.ROLLBACK_FAILED:
+        failed = half_undone(journal)
+        if failed is None:
             return None
-        return rollout.undo_again(self.engine(journal), newest[0])
+        return rollout.undo_again(self.engine(journal), failed)
 
     def carry_out(self, planned: Planned, journal: Journal, verb: str) -> Outcome:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""
         refuse(planned)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
         if planned.plan.steps:
+            if journal.rebuilt_needed:  # what the marks said is known from here on, however this rollout ends
+                found = planned.snapshot
+                journal.confirm_inventory(found.inventory if found.inventory_lost else ())
             engine, back = self.engine(journal), planned.back
             settings: Json = {} if back is None else {TARGET: back.target}
             outcome = reconcile.roll_out(

@@ -44,21 +44,31 @@ def memory(journal: Journal, applying: str | None) -> Memory:
 
 def left_behind(journal: Journal) -> list[str]:
     """What the last rollout could not undo, in one sentence; empty where nothing is left."""
-    newest = journal.rollouts(limit=1)
-    if not newest or newest[0].status is not RolloutStatus.ROLLBACK_FAILED:
+    failed = half_undone(journal)
+    if failed is None:
         return []
     touched = {StepStatus.STARTED, StepStatus.DONE, StepStatus.FAILED}
     left = sorted(
         f"{record.step.change.id} ({record.step.change.action} on {record.step.change.provider})"
-        for record in journal.steps(newest[0].number)
+        for record in journal.steps(failed.number)
         if isinstance(record.step, ApplyStep) and record.status in touched
     )
     return [
         (
-            f"Rollout {newest[0].number} failed and could not be undone completely. Still as it left them: "
+            f"Rollout {failed.number} failed and could not be undone completely. Still as it left them: "
             f"{', '.join(left) or 'nothing that is known'}. Repair what stands in the way, then `reconcile resume`."
         )
     ]
+
+
+def half_undone(journal: Journal) -> RolloutRecord | None:
+    """The newest rollout whose rollback failed, unless a later one became stable since."""
+    for record in journal.rollouts(limit=MANY):
+        if record.status is RolloutStatus.ROLLBACK_FAILED:
+            return record
+        if record.status is RolloutStatus.STABLE:
+            return None
+    return None
 
 
 @dataclass(frozen=True, slots=True)

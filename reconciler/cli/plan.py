@@ -42,10 +42,17 @@ def command(
     Exit code: 0, or with --detailed-exitcode 2 when there are changes; 5 when a guard refuses the plan.
     """
     from reconciler.cli.show_plan import apply_command, show_plan
-    from reconciler.model.errors import ExitCode
+    from reconciler.model.errors import ExitCode, LoadError
 
     app = application(path)
-    desired = app.load()
+    try:
+        desired = app.load()
+    except LoadError as error:
+        if output == "github":
+            from reconciler.cli.render.github import problems_annotations
+
+            sys.stdout.write(problems_annotations(error.problems))
+        raise
     request = app.request(targets=addresses(targets), accept=frozenset(accept))
     if against is None:
         app.known(request.targets, desired)

@@ -237,13 +237,20 @@ class _Pass:
                 after=intent.state,
                 cause=cause,
                 reason=f"{reason} ({intent.why})" if intent.why and action is Action.CREATE else reason,
-                where=observed.where if observed else self._destination(intent),
+                where=self._where(intent, observed),
                 document_before=observed.document if observed else None,
                 document_after=self.providers[intent.provider].document(intent.id, intent.state),
                 restore=observed.restore if observed else None,
             )
         )
         self.owned[intent.id] = self._entry(intent, intent.state)
+
+    def _where(self, intent: Intent, observed: Observed | None) -> str:
+        """Where it stands, will stand, or both where it moves to another user."""
+        if observed is None:
+            return self._destination(intent)
+        moves = observed.state.attributes.get("user") != intent.state.attributes.get("user")
+        return f"{observed.where}, then {self._destination(intent)}" if moves else observed.where
 
     def _destination(self, intent: Intent) -> str:
         """Where something new will stand, for backends that keep one place per user."""

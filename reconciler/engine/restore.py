@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.model.address import Place, ResourceId
-from reconciler.model.change import Action, Cause, Change
+from reconciler.model.change import Action, Cause, Change, Danger, Hazard
 from reconciler.model.intent import Difference
 from reconciler.model.plan import ApplyStep, Skip, Veto
 from reconciler.model.state import Observed, Owned, Ownership, Snapshot
@@ -24,10 +24,13 @@ def restore(
     skipped: list[Skip] = []
     vetoes: list[Veto] = []
     owned: dict[ResourceId, Owned] = {}
-    for place, (oldest, newest) in sorted(_spans(steps).items()):
+    for place, span in sorted(_spans(steps).items()):
+        newest, adopted = span[-1], _still_adopted(span)
+        oldest = adopted or span[0][1]
         back = _back(oldest, newest[1], why, everything)
-        if back.action is Action.NONE and oldest.change.action is Action.ADOPT:
-            vetoes.append(_adopted_and_gone(place.id, newest[0]))
+        twice = adopted is not None and adopted is not span[0][1] and _was_ours(span[0][1]) and not everything
+        if adopted is not None and (back.action is Action.NONE or twice):
+            vetoes.append(_adopted_between(place.id, newest[0]))
             continue
         if back.action is Action.NONE or _equals(back, ours):
             skipped.append(Skip(place.id, "already as it was before"))
@@ -46,19 +49,33 @@ def restore(
     return Difference(tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned)
 
 
-def _spans(steps: Sequence[tuple[int, ApplyStep]]) -> dict[Place, tuple[ApplyStep, tuple[int, ApplyStep]]]:
-    """First step and last step, with its rollout, of each resource in each backend."""
-    spans: dict[Place, tuple[ApplyStep, tuple[int, ApplyStep]]] = {}
+def _spans(steps: Sequence[tuple[int, ApplyStep]]) -> dict[Place, list[tuple[int, ApplyStep]]]:
+    """The steps of each resource in each backend, oldest first, with their rollouts."""
+    spans: dict[Place, list[tuple[int, ApplyStep]]] = {}
     for rollout, step in steps:
-        first, _ = spans.get(step.change.place, (step, (rollout, step)))
-        spans[step.change.place] = (first, (rollout, step))
+        spans.setdefault(step.change.place, []).append((rollout, step))
     return spans
+
+
+def _still_adopted(span: Sequence[tuple[int, ApplyStep]]) -> ApplyStep | None:
+    """The last adoption whose thing was not given back since: somebody's own, so it must never just go."""
+    adopted: ApplyStep | None = None
+    for _, step in span:
+        if step.change.action is Action.ADOPT:
+            adopted = step
+        elif step.change.action is Action.RELEASE:
+            adopted = None
+    return adopted
+
+
+def _was_ours(step: ApplyStep) -> bool:
+    return step.change.before is not None and step.change.action is not Action.ADOPT
 
 
 def _back(oldest: ApplyStep, newest: ApplyStep, why: str, everything: bool) -> Change:
     """One change from what the newest step left to what the oldest one found."""
     first, last = oldest.change, newest.change.inverse()
-    was_ours = first.before is not None and first.action is not Action.ADOPT and not everything
+    was_ours = _was_ours(oldest) and not everything
     is_ours = last.before is not None and last.action is not Action.ADOPT
     return replace(
         last,
@@ -95,11 +112,20 @@ def _removal(item: Observed, why: str) -> Change:
         where=item.where,
         document_before=item.document,
         restore=item.restore,
+        hazards=(
+            Hazard(
+                Danger.DATA_LOSS,
+                f"no journal remembers how {item.id} came: it may be an entry of yours that was adopted",
+                f"`reconcile release {item.id}` keeps it, as yours",
+                blocking=True,
+            ),
+        ),
     )
 
 
-def _adopted_and_gone(id_: ResourceId, rollout: int) -> Veto:
-    message = f"{id_} was adopted, and removed later in rollout {rollout}: one step cannot take back both"
+def _adopted_between(id_: ResourceId, rollout: int) -> Veto:
+    what = f"{id_} was adopted from an entry of yours, and changed again up to rollout {rollout}"
+    message = f"{what}: one step cannot take back both"
     hint = f"roll back in two steps: first `reconcile rollback {rollout - 1}`, then this one again"
     return Veto("rollback", message, id_, hint)
 

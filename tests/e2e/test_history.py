@@ -68,8 +68,62 @@ def test_everything_goes_also_after_the_journal_was_lost(machine: Machine) -> No
     (machine.tree / "b.yaml").unlink()
     assert machine.apply().returncode == 0  # rebuilt from the marks
     assert machine.apply().returncode == 0  # prunes b
-    assert machine.run("rollback", "0", "--yes").returncode == 0
+    refused = machine.run("rollback", "0", "--yes")
+    assert refused.returncode == 5  # nobody remembers whether `a` was adopted from a line of the user's
+    assert "reconcile release Automation/a" in refused.stdout
+    assert machine.run("rollback", "0", "--yes", "--accept", "data-loss").returncode == 0
     assert machine.table() is None
+
+
+def test_an_own_line_adopted_under_a_name_used_before_comes_back(machine: Machine) -> None:
+    own = b"2 2 * * *  /bin/own  # x\n"
+    machine.automation("m", "0 6 * * *", ["/bin/true"])
+    machine.automation("z", "0 7 * * *", ["/bin/true"])
+    machine.apply()
+    (machine.tree / "m.yaml").unlink()
+    machine.apply()
+    machine.install(own + (machine.table() or b""))
+    machine.automation("m", "2 2 * * *", "/bin/own  # x")
+    adopted = machine.run("adopt", "Automation/m", "desired", "--yes")
+    assert adopted.returncode == 0, adopted.stderr
+    assert machine.run("rollback", "0", "--yes").returncode == 0
+    assert machine.table() == own
+
+
+def test_a_failed_rollback_stays_pending_whatever_fails_after_it(machine: Machine) -> None:
+    machine.automation("a", "0 6 * * *", ["/bin/true"])
+    machine.apply()
+    edit = f"crontab -u {machine.user} -l | sed s,/bin/true,/bin/HUMAN, | crontab -u {machine.user} -; false"
+    machine.automation("a", "0 7 * * *", ["/bin/true"], verify={"within": "100ms", "probes": [{"exec": edit}]})
+    assert machine.apply().returncode == 8
+    machine.automation(
+        "b", "0 8 * * *", ["/bin/true"], verify={"within": "1ms", "probes": [{"exec": ["/bin/false"]}]}
+    )
+    (machine.tree / "a.yaml").unlink()
+    assert machine.run("apply", str(machine.tree / "b.yaml"), "--yes").returncode == 7
+    assert "reconcile resume" in " ".join(machine.run("status", "desired").stdout.split())
+
+
+def test_annotations_name_the_problems_of_manifests(machine: Machine) -> None:
+    (machine.tree / "bad.yaml").write_text("apiVersion: reconciler/v1\nkind: Nonsense\n")
+    done = machine.run("plan", "desired", "-o", "github")
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error file=desired/bad.yaml,line=")
+
+
+def test_a_secret_is_masked_before_text_is_cut(machine: Machine) -> None:
+    secret = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+    command = ["/bin/sh", "-c", f"echo {'x' * 40} token: {secret}; false"]
+    machine.automation("a", "0 6 * * *", ["/bin/true"], verify={"within": "100ms", "probes": [{"exec": command}]})
+    said = machine.run("plan", "desired").stdout
+    done = machine.apply()
+    said += done.stdout + done.stderr + machine.run("history").stdout + machine.run("status", "desired").stdout
+    assert "ghp_a" not in said
+    (machine.tree / "a.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Automation\nmetadata: {name: a}\nspec:\n"
+        f"  comand: 'curl -H \"Authorization: Bearer {secret}\"'\n"
+    )
+    assert "ghp_a" not in machine.run("plan", "desired").stderr
 
 
 def test_a_partial_apply_does_not_move_the_stable_revision(machine: Machine) -> None:

@@ -101,34 +101,3 @@ def test_two_writers_take_turns_and_lose_nothing(folder: Path, clock: FakeClock)
     with Journal.open(folder, clock=clock) as journal:
         assert journal.owned_count() == 20
         assert [one.number for one in journal.rollouts(99)] == list(range(20, 0, -1))
-
-
-def test_two_that_create_a_journal_at_once_make_one(folder: Path, clock: FakeClock) -> None:
-    """Even without the lock: a migration that another process was faster with is not made again."""
-    program = (
-        "import sys; from pathlib import Path\n"
-        "from reconciler.host.fake import FakeClock\n"
-        "from reconciler.journal.journal import Journal\n"
-        "sys.stdin.readline()\n"
-        "with Journal.open(Path(sys.argv[1]), clock=FakeClock()) as journal:\n"
-        "    print(journal.set_aside, journal.mask_key())\n"
-    )
-    for round_ in range(5):
-        place = folder / str(round_)
-        racers = [
-            subprocess.Popen(
-                [sys.executable, "-c", program, str(place)],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(2)
-        ]
-        for racer in racers:
-            assert racer.stdin is not None
-            racer.stdin.write("\n")
-            racer.stdin.flush()
-        said = {racer.communicate(timeout=60)[0] for racer in racers}
-        assert len(said) == 1
-        assert said.pop().startswith("None ")

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from reconciler.model.change import field_diffs
 from reconciler.model.state import State
 
-_values = st.one_of(
-    st.booleans(), st.integers(-3, 3), st.text("ab", max_size=2), st.lists(st.text("ab", max_size=1), max_size=2)
-)
+_values = st.one_of(st.integers(2, 5), st.text("ab", max_size=2), st.lists(st.text("ab", max_size=1), max_size=2))
 _attributes = st.dictionaries(
     st.sampled_from(["schedule", "command", "environment"]),
     _values | st.dictionaries(st.sampled_from(["LOG", "N"]), _values, max_size=2),

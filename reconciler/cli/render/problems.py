@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from reconciler.cli.render.characters import Palette, cells, several, visible
 from reconciler.model.errors import LoadError, Problem, ReconcileError
+from reconciler.model.mask import Mask
 
 _WIDEST = 110  # columns of an excerpt; a longer line is shown around its caret
+_MASK = Mask("excerpt")
 _TAB = "    "
 
 
@@ -51,7 +53,10 @@ def _problem(problem: Problem, palette: Palette) -> str:
 def excerpt(line: str, column: int) -> tuple[str, int | None]:
     """The line as it can be shown, and the terminal column under which the caret belongs."""
     before, after = line[: column - 1] if column else "", line[column - 1 :] if column else line
-    head, tail = _shown(before), _shown(after)
+    head, tail = _shown(_MASK.text(before)), _shown(_MASK.text(after))
+    hidden = _MASK.text(line)
+    if hidden != line and head + tail == _shown(line):  # a secret on both sides of the caret
+        head, tail, column = "", _shown(hidden), 0
     if cells(head) + cells(tail) > _WIDEST:
         head, tail = _last(head, _WIDEST // 2), _first(tail, _WIDEST // 2)
     return head + tail, cells(head) if column else None

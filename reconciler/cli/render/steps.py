@@ -137,7 +137,7 @@ class Reader:
         if change.action is Action.RELEASE and change.document_after is None:
             return tuple((" ", line) for line in before)
         after = self._lines(change.document_after)
-        if before == after:  # the same text in another place
+        if before == after and not _moves(change):  # the same text in another place of the same table
             return tuple((" ", line) for line in before)
         if len(before) > 1 and len(after) > 1:
             return _unified(before, after)
@@ -147,6 +147,11 @@ class Reader:
         if not document:
             return []
         return [visible(line) for line in self.mask.text(document).removesuffix("\n").split("\n")]
+
+
+def _moves(change: Change) -> bool:
+    users = [state.attributes.get("user") for state in (change.before, change.after) if state is not None]
+    return len(users) == 2 and users[0] != users[1]
 
 
 def _unified(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, str], ...]:
