@@ -4,7 +4,7 @@ looking them up costs nothing; plugins are looked for, and their code is run, on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -39,6 +39,25 @@ class Registry:
     digests: Mapping[str, str] = field(default_factory=dict)  # plugin -> digest of its files, or its version
 
 
+class Providers(Mapping[str, Provider]):
+    """Providers by name, each imported and made when it is first asked for: most commands need one of them."""
+
+    def __init__(self, targets: Mapping[str, tuple[str, str | None]]) -> None:
+        self._targets = targets  # name -> module:Class, and the plugin that it comes from
+        self._made: dict[str, Provider] = {}
+
+    def __getitem__(self, name: str) -> Provider:
+        if name not in self._made:
+            self._made[name] = _provider(*self._targets[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._targets)
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What one plugin offers, by group and name, as `module:Class`; and which code that is."""
@@ -63,7 +82,9 @@ def registry(plugins: Sequence[str] = (), beside: Path | None = None) -> Registr
             known.update(found.targets[group])
         offered |= dict.fromkeys(found.targets[PROVIDERS], name)
         digests[name] = found.digest
-    made = {name: _provider(target, offered.get(name)) for name, target in sorted(providers.items())}
+    made = Providers({name: (target, offered.get(name)) for name, target in sorted(providers.items())})
+    for name in offered:  # a plugin that cannot be made is told at once, not in the middle of a plan
+        made[name]
     return Registry(KindCatalogue(kinds, digests), made, digests)
 
 

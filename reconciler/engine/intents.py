@@ -77,31 +77,34 @@ def _choose(
     holder: str | None,
     support: Callable[[str], str | None],
 ) -> Intent:
-    candidates = [name for name in _in_order(host.platform, providers) if resource.id.kind in providers[name].kinds]
+    order, kind = _in_order(host.platform, providers), resource.id.kind
     if (named := _wish(resource.spec)) is not None:
         field, wish = named
-        if wish not in candidates:
-            message = f"there is no backend {wish} for {resource.id.kind}"
-            raise UnsupportedSpec(message, field=field, hint=_listed(candidates))
+        if wish not in providers or kind not in providers[wish].kinds:
+            hint = _listed([name for name in order if kind in providers[name].kinds])
+            raise UnsupportedSpec(f"there is no backend {wish} for {kind}", field=field, hint=hint)
         return Intent(resource, wish, providers[wish].canonical(resource))
-    if holder in candidates:  # what works stays where it is, as long as it can
-        candidates = [holder, *(name for name in candidates if name != holder)]
-    if len(candidates) == 1:
-        return Intent(resource, candidates[0], providers[candidates[0]].canonical(resource))
-    return _first_that_can(resource, providers, candidates, support)
+    if holder is not None and holder in providers:  # what works stays where it is, as long as it can
+        order = [holder, *(name for name in order if name != holder)]
+    return _first_that_can(resource, providers, order, support)
 
 
 def _first_that_can(
     resource: Resource,
     providers: Mapping[str, Provider],
-    candidates: Sequence[str],
+    order: Sequence[str],
     support: Callable[[str], str | None],
 ) -> Intent:
-    """The first candidate that can express the resource and can be used; else the first that could express it."""
+    """The first backend that can express the resource and can be used; else the first that could express it.
+
+    Backends behind it are not even imported.
+    """
     refusals: dict[str, UnsupportedSpec] = {}
     missing: dict[str, str] = {}
     possible: list[Intent] = []
-    for name in candidates:
+    for name in order:
+        if resource.id.kind not in providers[name].kinds:
+            continue
         try:
             state = providers[name].canonical(resource)
         except UnsupportedSpec as error:
@@ -115,7 +118,7 @@ def _first_that_can(
         possible.append(intent)
     if possible:
         return possible[0]
-    raise next(iter(refusals.values()))
+    raise next(iter(refusals.values()), UnsupportedSpec(f"there is no backend for {resource.id.kind}"))
 
 
 def _why(name: str, refusals: Mapping[str, UnsupportedSpec], missing: Mapping[str, str]) -> str:
