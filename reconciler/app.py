@@ -127,6 +127,8 @@ class App:
 
     def known(self, targets: frozenset[ResourceId], desired: Desired) -> frozenset[ResourceId]:
         """The targets, each of which must be in the manifests or in the inventory. Raises with the nearest name."""
+        if not targets:
+            return targets
         with self.journal() as journal:
             names = {resource.id for resource in desired.resources} | {entry.id for entry in journal.inventory()}
         for target in sorted(targets - names):

@@ -50,6 +50,7 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
     changes = planned.plan.changes if planned else ()
     skipped = planned.plan.skipped if planned else ()
     drifted = sum(c.cause is Cause.DRIFT for c in changes) + sum(skip.drift for skip in skipped)
+    looked_at = planned.snapshot.facts.keys() | planned.snapshot.unsupported.keys() if planned else frozenset()
     unsupported = planned.snapshot.unsupported if planned else {}
     return Status(
         host=app.host.facts(),
@@ -63,6 +64,6 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         quarantine=journal.quarantine(),
         interrupted=None if found else journal.interrupted(),
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
-        backends={name: unsupported.get(name) for name in app.registry.providers} if planned else None,
+        backends={name: unsupported.get(name) for name in sorted(looked_at)} if planned else None,
         notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),
     )

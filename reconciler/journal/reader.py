@@ -17,6 +17,7 @@ from reconciler.model.errors import JournalError
 T = TypeVar("T")
 
 _ATTEMPTS = 50  # a read that a writer disturbed is made again
+_LOG_HEADER = 32  # bytes of a write-ahead log without any frame; SQLite waits 10 s over one when it may not write
 
 
 class _Stamp(NamedTuple):
@@ -105,6 +106,8 @@ def _stamp(path: Path) -> _Stamp | None:
     try:
         log = Path(f"{path}-wal").stat().st_size
     except FileNotFoundError:
+        log = 0
+    if log <= _LOG_HEADER:  # a writer died before its first frame: there is nothing in it to read
         log = 0
     return _Stamp(found.st_ino, found.st_mtime_ns, found.st_size, log)
 

@@ -19,7 +19,7 @@ from tests.e2e.test_real_cron import HOSTILE, foreign
 pytestmark = [pytest.mark.cron, pytest.mark.slow]
 
 FULL = bool(os.environ.get("RECONCILER_TEST_FULL"))
-SAMPLE = 14  # points per scenario in the short run
+SAMPLE = 24  # points per scenario in the short run
 
 
 def good_tree(machine: Machine) -> None:
@@ -87,6 +87,8 @@ def test_killed_at_any_write_the_next_apply_converges(
         done = run_killed(traced, point, "apply", "desired", "--yes")
         killed += done.returncode != 0
         assert foreign(traced.table() or b"") == HOSTILE, point
+        seen = traced.run("status", "desired")  # reading alone must do after any kill
+        assert seen.returncode == 0, (point, seen.stderr)
         repaired = traced.apply()
         assert repaired.returncode == 0, (point, repaired.stdout, repaired.stderr)
         assert "set aside" not in repaired.stdout + repaired.stderr, point

@@ -175,3 +175,24 @@ def test_a_reader_stays_consistent_beside_a_busy_writer(folder: Path, clock: Fak
             assert reader.owned_count() == 80
     assert writer.returncode == 0
     assert len(seen) > 1
+
+
+def test_a_log_without_a_frame_is_no_log_and_is_read_at_once(folder: Path, clock: FakeClock) -> None:
+    """What a kill between header and first frame leaves: SQLite alone waits ten seconds over it and gives up."""
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from reconciler.host.fake import FakeClock\n"
+        "from reconciler.journal.journal import Journal\n"
+        "journal = Journal.open(Path(sys.argv[1]), clock=FakeClock())\n"
+        "journal.confirm_inventory()\n"
+        "journal.close()\n"
+        "journal = Journal.open(Path(sys.argv[1]), clock=FakeClock())\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(folder)], cwd=Path(__file__).parents[2], check=False)
+    database = next(folder.glob("*.db"))
+    log = Path(f"{database}-wal")
+    log.write_bytes((log.read_bytes() if log.exists() else b"")[:32].ljust(32, b"\0"))
+    with Journal.open(folder, clock=clock, read_only=True) as journal:
+        assert journal.rebuilt_needed is False
+        assert journal.inventory() == ()
