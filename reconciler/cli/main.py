@@ -73,7 +73,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, "-V", "--version", prog_name="reconcile")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """GitOps for one machine: crontab today, more backends to come.
+    """GitOps for one machine: crontabs, systemd units, containers, launchd agents and ports under one plan.
 
     Write manifests, read the plan, apply it. Without a command, shows the status and changes nothing.
     """

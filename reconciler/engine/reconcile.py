@@ -78,13 +78,16 @@ def roll_out(
 ) -> Outcome:
     """execute → stable; on failure roll back, and quarantine the revision if it is to blame.
 
-    `revision` is what the host stands for afterwards, where the plan carries out only a part of its own.
+    `revision` is what the host stands for afterwards, where the plan carries out only a part of its own. The
+    journal then says so in the verb, so that nobody, a recovery least of all, blames that revision for a failure.
     """
+    if revision is not None and verb == "apply":
+        verb = "partial apply"
     number = engine.journal.begin(
         verb=verb, path=plan.path, revision=revision or plan.revision, steps=plan.steps, settings=settings or {}
     )
     try:
-        return _carried_out(engine, plan, verb if revision is None else f"partial {verb}", number)
+        return _carried_out(engine, plan, verb, number)
     except JournalError as error:
         raise CutShort(
             f"cannot go on with rollout {number}: {error.message}; the host may have changed already",

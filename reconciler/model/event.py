@@ -21,8 +21,6 @@ class EventType(StrEnum):
     UNDO_STARTED = "undo-started"
     UNDO_DONE = "undo-done"
     UNDO_FAILED = "undo-failed"
-    RECOVERED = "recovered"
-    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,3 +264,27 @@ def test_a_failed_rollback_is_resumed_once_its_obstacle_is_gone(world: World) ->
         assert done.code is ExitCode.ROLLED_BACK
         assert journal.rollout(record.number).status is RolloutStatus.ROLLED_BACK
     assert world.files() == before
+
+
+def test_a_partial_apply_blames_no_revision_not_even_after_a_crash(world: World) -> None:
+    """Its revision is the one that was stable before: a failure says nothing against that one."""
+    from reconciler.engine.reconcile import roll_out
+    from reconciler.model.resource import Revision
+
+    def dying(_argv: object, _stdin: bytes) -> object:
+        raise Crash("while its gate waits")
+
+    before = Revision("stable before")
+    wanted = want("Memo/d", "four", probe=True)
+    with world.journal() as journal:
+        plan = world.decide(journal, wanted).plan
+        world.host.programs["check"] = sick
+        assert roll_out(world.engine(journal), plan, "apply", revision=before).code is ExitCode.ROLLED_BACK
+        world.host.programs["check"] = dying  # type: ignore[assignment]
+        with pytest.raises(Crash):
+            roll_out(world.engine(journal), plan, "apply", revision=before)
+        world.host.programs["check"] = sick
+        recovered = world.recover(journal)
+        assert recovered is not None
+        assert recovered.code is ExitCode.ROLLED_BACK
+        assert journal.quarantine() == ()

@@ -6,9 +6,7 @@ Everything that came from outside passes `visible` before it is laid out. Knows 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from reconciler.model.lazy import pattern
 
@@ -20,8 +18,6 @@ HIDDEN = pattern(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
-
-Clean: TypeAlias = Callable[[str], str]
 
 
 def visible(text: str) -> str:

@@ -29,7 +29,7 @@ def _drop_ins(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding
         paths = _listed(change.before) or list(waiting.get(str(change.id), ()))
         if paths and paths != _listed(change.after):
             message = f"somebody else changes what {change.id} does, by {', '.join(paths)}"
-            found.append(Finding(message, (change.id,), "remove that, or write `ignore: [dropIns]`"))
+            found.append(Finding(message, (change.id,), "say the same in the manifest, and remove that"))
     return found
 
 
