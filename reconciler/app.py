@@ -17,6 +17,7 @@ from reconciler.engine.observe import Supports, observe
 from reconciler.engine.reconcile import Decision
 from reconciler.engine.restore import restore
 from reconciler.engine.rollout import Engine, Outcome
+from reconciler.engine.work import Start, at_once, in_thread
 from reconciler.host.local import LocalHost
 from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
@@ -66,6 +67,7 @@ class App:
     host: Host
     listener: Listener = ignore
     stopping: Callable[[int], str | None] = lambda _count: None
+    start: Start = at_once
 
     def load(self) -> Desired:
         """The desired set of the tree. Raises LoadError with every problem."""
@@ -189,7 +191,7 @@ class App:
 
     def engine(self, journal: Journal) -> Engine:
         mask = Mask(journal.mask_key())
-        return Engine(self.host, self.registry.providers, journal, self.listener, self.stopping, mask)
+        return Engine(self.host, self.registry.providers, journal, self.listener, self.stopping, mask, self.start)
 
     def recover(self, journal: Journal) -> Outcome | None:
         """Finish or undo what an earlier process left behind; None where nothing was."""
@@ -269,9 +271,10 @@ def wire(
     listener: Listener = ignore,
     stopping: Callable[[int], str | None] = lambda _count: None,
 ) -> App:
-    """The application for a tree, on this machine unless another host is given."""
+    """The application for a tree, on this machine unless another host is given. Only here work runs side by side."""
     places = folders(environ, root=root)
     settings = read(path, places.cache)
     here = host if host is not None else LocalHost(name=settings.host_name, labels=settings.host_labels)
     beside = Path(settings.source).parent if settings.source else None
-    return App(path, settings, places, registry(settings.plugins, beside), here, listener, stopping)
+    start = in_thread if host is None else at_once
+    return App(path, settings, places, registry(settings.plugins, beside), here, listener, stopping, start)

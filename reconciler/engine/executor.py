@@ -1,14 +1,20 @@
 """Walk the steps of a plan: journal the intent, let the provider write, journal the outcome.
 
+A step starts when what it needs is done and its lane is free. One thread coordinates: it alone journals and tells.
 Holds no decision about what to change; on the first failure it starts nothing new and says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeAlias
 
+from reconciler.engine.order import Order
+from reconciler.engine.work import Start
 from reconciler.host.deadline import DeadlineHost
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
@@ -18,10 +24,15 @@ from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.state import Owned
 from reconciler.provider import Provider
 
-STEP_TIMEOUT = 120.0  # seconds that one batch may spend in its backend
-WORKERS = 4  # batches of different backends that run side by side
+STEP_TIMEOUT = 120.0  # seconds that one batch may spend in its backend, or since it last reported progress
+LONGEST_STEP = 1800.0  # seconds for a batch that keeps reporting progress
+LANES = 4  # batches that run side by side
+GATE_CALLS = 16  # gates that wait side by side; those that become ready together count once
+TICK = 0.1  # seconds between two looks at `stopping`
 
-Gate: TypeAlias = Callable[[Sequence[VerifyStep]], Mapping[ResourceId, str]]
+Stopping: TypeAlias = Callable[[], "str | None"]
+Verdicts: TypeAlias = "Mapping[int, str | None]"  # by number: None where the gate passed, else why not
+Gate: TypeAlias = Callable[[Sequence[VerifyStep], Stopping], Iterator[Verdicts]]
 
 
 class StepJournal(Protocol):
@@ -55,143 +66,228 @@ class Walk:
     rollout: int
     gate: Gate
     listener: Listener
-    stopping: Callable[[], str | None]  # the reason to stop (a signal), or None
+    stopping: Stopping  # the reason to stop (a signal), or None
+    start: Start
+    locks: Mapping[str, AbstractContextManager[object]]  # by provider, held while it writes
 
 
 def execute(walk: Walk, steps: Sequence[Step], finished: frozenset[int] = frozenset()) -> Failure | None:
     """Carry out every step that is not in `finished`, in order of need. None when all are done."""
-    pending = {step.number: step for step in steps if step.number not in finished}
-    first_removal = min((s.number for s in steps if isinstance(s, ApplyStep) and s.after_all), default=0)
-    done = set(finished)
-    while pending:
-        if (why := walk.stopping()) is not None:
-            return Failure(f"stopped by {why}", (), guilty=False)
-        last_phase = min(pending) >= first_removal
-        ready = [step for step in pending.values() if _is_ready(step, done, last_phase)]
-        applies = [step for step in ready if isinstance(step, ApplyStep)]
-        gates = [step for step in ready if isinstance(step, VerifyStep)]
-        progress = (len(done), len(steps))
-        failure = _apply(walk, applies, progress) if applies else _verify(walk, gates, progress)
-        if failure is not None:
-            return failure
-        for step in applies or gates:
-            done.add(step.number)
-            del pending[step.number]
-    return None
+    return _Run(walk, Order(steps, finished), len(steps)).through()
 
 
-def _is_ready(step: Step, done: set[int], last_phase: bool) -> bool:
-    """Whether nothing stands in front of a step."""
-    if isinstance(step, ApplyStep) and step.after_all and not last_phase:
-        return False
-    return done.issuperset(step.needs)
+_Message: TypeAlias = Callable[[], None]
 
 
-def _apply(walk: Walk, steps: Sequence[ApplyStep], progress: tuple[int, int]) -> Failure | None:
-    """Apply steps that are ready together: one call per batch, batches that share a lock one after the other."""
-    lanes: dict[str, dict[tuple[str, str], list[ApplyStep]]] = {}
-    for step in steps:
-        provider = step.change.provider
-        lane = walk.providers[provider].lock or f"{provider}#{step.number}"
-        key = (provider, step.batch or f"#{step.number}")
-        lanes.setdefault(lane, {}).setdefault(key, []).append(step)
-    for lane_steps in lanes.values():
-        for batch in lane_steps.values():
-            walk.journal.steps_started(walk.rollout, [step.number for step in batch])
-            _tell(walk, EventType.STEPS_STARTED, batch, progress)
-    errors: dict[int, ReconcileError] = {}
-    for batches in _run_lanes(walk, [list(lane.values()) for lane in lanes.values()]):
-        for batch, error in batches:
-            _record(walk, batch, error, progress)
-            if error is not None:
-                errors[batch[0].number] = error
-    if not errors:
-        return None
-    error = errors[min(errors)]
-    ids = tuple(step.change.id for step in steps)
-    return Failure(str(error), ids, guilty=isinstance(error, ApplyError), stale=isinstance(error, Conflict))
+@dataclass(slots=True)
+class _Run:
+    """One walk under way. Workers only put messages into `heard`; whatever they mean is done by the coordinator."""
 
+    walk: Walk
+    order: Order
+    total: int
+    heard: SimpleQueue[_Message] = field(default_factory=SimpleQueue)
+    lanes: set[str] = field(default_factory=set)  # in which something runs
+    waiting: dict[int, VerifyStep] = field(default_factory=dict)  # gates that have been started
+    calls: int = 0  # of the gate, under way
+    failed: bool = False  # set by workers too, so that nothing new starts behind a failure
+    failure: Failure | None = None
+    crash: BaseException | None = None
 
-Outcome: TypeAlias = "tuple[list[ApplyStep], ReconcileError | None]"
+    @property
+    def progress(self) -> tuple[int, int]:
+        return self.total - self.order.left, self.total
 
-
-def _run_lanes(walk: Walk, lanes: Sequence[Sequence[list[ApplyStep]]]) -> list[list[Outcome]]:
-    """Run each lane's batches in order, different lanes side by side."""
-    if len(lanes) == 1:
-        return [_run_lane(walk, lanes[0])]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return list(pool.map(lambda lane: _run_lane(walk, lane), lanes))
-
-
-def _run_lane(walk: Walk, batches: Sequence[list[ApplyStep]]) -> list[Outcome]:
-    """Outcomes of the batches that ran; after the first failure the lane stops."""
-    outcomes: list[Outcome] = []
-    for batch in batches:
-        host = DeadlineHost(walk.host, walk.host.clock.monotonic() + STEP_TIMEOUT)
+    def through(self) -> Failure | None:
+        """The coordinator: start what can start, hear what became of it. Whatever writes is waited for."""
         try:
-            walk.providers[batch[0].change.provider].apply(host, [step.change for step in batch])
-        except ReconcileError as error:
-            outcomes.append((batch, error))
-            break
-        outcomes.append((batch, None))
-    return outcomes
+            self._go()
+        except ReconcileError:  # of the journal
+            self._wait_for_writers()
+            raise
+        finally:
+            self.failed = True  # whatever still waits ends
+            self.walk.listener(Event(EventType.STEPS_OVER, "", (), *self.progress))
+        if self.crash is not None:
+            raise self.crash
+        return self.failure
 
+    def _go(self) -> None:
+        while self.order.left and not self.failed:
+            if (why := self.walk.stopping()) is not None:
+                self._fail(Failure(f"stopped by {why}", (), guilty=False))
+                break
+            self._start_applies()
+            self._start_gates()
+            if not self.lanes and not self.calls:
+                self._fail(Failure("the steps that are left wait for each other", (), guilty=False))
+            self._hear()
+        while self.lanes or (self.failed and self.failure is None and self.crash is None):
+            self._hear()
+        self._give_up_gates()
 
-def _record(walk: Walk, batch: Sequence[ApplyStep], error: ReconcileError | None, progress: tuple[int, int]) -> None:
-    numbers = [step.number for step in batch]
-    if isinstance(error, Conflict):  # the provider promises that nothing was written
-        walk.journal.steps_refused(walk.rollout, numbers, str(error))
-    elif error is not None:
-        walk.journal.steps_failed(walk.rollout, numbers, str(error))
-    if error is not None:
-        _tell(walk, EventType.STEPS_FAILED, batch, progress, str(error))
-        return
-    owned = [step.owned for step in batch if step.owned is not None]
-    disowned = [step.change.id for step in batch if step.owned is None]
-    walk.journal.steps_done(walk.rollout, numbers, owned, disowned)
-    _tell(walk, EventType.STEPS_DONE, batch, (progress[0] + len(batch), progress[1]))
+    def _wait_for_writers(self) -> None:
+        while self.lanes:
+            with suppress(ReconcileError):
+                self._hear()
 
+    def _hear(self) -> None:
+        """Everything that was said since, so that what became ready together starts together."""
+        try:
+            message = self.heard.get(timeout=TICK)
+            while True:
+                message()
+                message = self.heard.get_nowait()
+        except Empty:
+            return
 
-def _verify(walk: Walk, steps: Sequence[VerifyStep], progress: tuple[int, int]) -> Failure | None:
-    """Pass the gates that are ready together."""
-    numbers = [step.number for step in steps]
-    ids = tuple(step.id for step in steps)
-    walk.journal.steps_started(walk.rollout, numbers)
-    walk.listener(Event(EventType.GATE_WAITING, f"verifying {_named(ids)}", ids, *progress))
-    try:
-        failed = walk.gate(steps)
-    except ReconcileError as error:
-        walk.journal.steps_failed(walk.rollout, numbers, str(error))
-        return Failure(str(error), ids, guilty=False)
-    bad = [step.number for step in steps if step.id in failed]
-    walk.journal.steps_done(walk.rollout, [n for n in numbers if n not in set(bad)], [], [])
-    if not bad:
-        walk.listener(
-            Event(EventType.GATE_PASSED, f"{_named(ids)} verified", ids, progress[0] + len(ids), progress[1])
-        )
-        return None
-    first = min(failed)
-    walk.journal.steps_failed(walk.rollout, bad, failed[first])
-    message = f"{first} did not pass its verification: {failed[first]}"
-    if len(failed) > 1:
-        message += f" (and {len(failed) - 1} more)"
-    walk.listener(Event(EventType.GATE_FAILED, message, tuple(sorted(failed)), *progress))
-    return Failure(message, tuple(sorted(failed)), guilty=True)
+    def _crashed(self, error: BaseException, lane: str = "") -> None:
+        def hear() -> None:
+            self.lanes.discard(lane)
+            self.crash = self.crash or error
 
+        self.failed = True
+        self.heard.put(hear)
 
-_DOING = {
-    EventType.STEPS_STARTED: "applying {}",
-    EventType.STEPS_DONE: "{} applied",
-    EventType.STEPS_FAILED: "cannot apply {}: {why}",
-}
+    def _fail(self, failure: Failure) -> None:
+        self.failed = True
+        self.failure = self.failure or failure
 
+    # Changes
 
-def _tell(walk: Walk, type_: EventType, batch: Sequence[ApplyStep], progress: tuple[int, int], why: str = "") -> None:
-    ids = tuple(step.change.id for step in batch)
-    walk.listener(Event(type_, _DOING[type_].format(_named(ids), why=why), ids, *progress))
+    def _start_applies(self) -> None:
+        """Into each free lane the batch that stands first, with everything of it that is ready."""
+        batches: dict[tuple[str, str], list[ApplyStep]] = {}
+        for _, step in sorted(self.order.ready.items()):
+            if isinstance(step, ApplyStep):
+                key = (step.change.provider, step.batch or f"#{step.number}")
+                batches.setdefault(key, []).append(step)
+        for (name, key), batch in batches.items():
+            lane = self.walk.providers[name].lock or f"{name}/{key}"
+            if lane in self.lanes:
+                continue
+            if self.failed or len(self.lanes) >= LANES:
+                return
+            self.order.take(batch)
+            self.walk.journal.steps_started(self.walk.rollout, [step.number for step in batch])
+            self._tell(EventType.STEPS_STARTED, "applying ", batch, limit=STEP_TIMEOUT)
+            self.lanes.add(lane)
+            self.walk.start(partial(self._apply, lane, batch), partial(self._crashed, lane=lane))
 
+    def _apply(self, lane: str, batch: Sequence[ApplyStep]) -> None:
+        """In the worker: one batch in its backend."""
+        host = self._bounded(batch)
+        name, error = batch[0].change.provider, None
+        try:
+            with self.walk.locks.get(name, nullcontext()):
+                self.walk.providers[name].apply(host, [step.change for step in batch])
+        except ReconcileError as raised:
+            error = raised
+            self.failed = True
+        self.heard.put(lambda: self._applied(lane, batch, error))
 
-def _named(ids: Sequence[ResourceId]) -> str:
-    return str(ids[0]) if len(ids) == 1 else f"{len(ids)} resources"
+    def _bounded(self, batch: Sequence[ApplyStep]) -> Host:
+        """The host as one batch sees it: it ends in time, and passes on what the provider reports."""
+
+        def tell(text: str) -> None:
+            self.heard.put(lambda: self._tell(EventType.STEP_PROGRESS, "", batch, f": {text}"))
+
+        now = self.walk.host.clock.monotonic()
+        return DeadlineHost(self.walk.host, now + STEP_TIMEOUT, more=STEP_TIMEOUT, last=now + LONGEST_STEP, tell=tell)
+
+    def _applied(self, lane: str, batch: Sequence[ApplyStep], error: ReconcileError | None) -> None:
+        self.lanes.discard(lane)
+        numbers, journal, rollout = [step.number for step in batch], self.walk.journal, self.walk.rollout
+        if error is not None:
+            stale = isinstance(error, Conflict)  # the provider promises that nothing was written
+            (journal.steps_refused if stale else journal.steps_failed)(rollout, numbers, str(error))
+            self._tell(EventType.STEPS_FAILED, "cannot apply ", batch, f": {error}")
+            ids = tuple(step.change.id for step in batch)
+            self._fail(Failure(str(error), ids, guilty=isinstance(error, ApplyError), stale=stale))
+            return
+        owned = [step.owned for step in batch if step.owned is not None]
+        disowned = [step.change.id for step in batch if step.owned is None]
+        journal.steps_done(rollout, numbers, owned, disowned)
+        self._done(numbers)
+        self._tell(EventType.STEPS_DONE, "", batch, " applied")
+
+    def _done(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self.order.done(number)
+
+    # Gates
+
+    def _start_gates(self) -> None:
+        """One call for all that are ready; it says of each as soon as it knows."""
+        gates = [step for _, step in sorted(self.order.ready.items()) if isinstance(step, VerifyStep)]
+        if not gates or self.failed or self.calls >= GATE_CALLS:
+            return
+        self.calls += 1
+        self.order.take(gates)
+        self.waiting |= {step.number: step for step in gates}
+        self.walk.journal.steps_started(self.walk.rollout, [step.number for step in gates])
+        for limit in sorted({step.within + step.stable_for for step in gates}):
+            together = [step for step in gates if step.within + step.stable_for == limit]
+            waits = any(step.probes or step.stable_for for step in together)
+            self._tell(EventType.GATE_WAITING, "verifying ", together, limit=limit if waits else 0.0)
+        self.walk.start(partial(self._verify, gates), self._crashed)
+
+    def _verify(self, gates: Sequence[VerifyStep]) -> None:
+        """In the worker: wait for these gates."""
+        error = None
+        try:
+            for verdicts in self.walk.gate(gates, self._giving_up):
+                self.failed |= any(why is not None for why in verdicts.values())
+                self.heard.put(partial(self._verified, verdicts))
+                if self.failed:
+                    break
+        except ReconcileError as raised:
+            error = raised
+        self.heard.put(lambda: self._gate_over(gates, error))
+
+    def _giving_up(self) -> str | None:
+        return "the failure of another step" if self.failed else self.walk.stopping()
+
+    def _verified(self, verdicts: Verdicts) -> None:
+        known = {number: why for number, why in sorted(verdicts.items()) if number in self.waiting}
+        steps = {number: self.waiting.pop(number) for number in known}
+        passed = [number for number, why in known.items() if why is None]
+        if passed:
+            self.walk.journal.steps_done(self.walk.rollout, passed, [], [])
+            self._done(passed)
+            self._tell(EventType.GATE_PASSED, "", [steps[number] for number in passed], " verified")
+        bad = {steps[number].id: (number, why) for number, why in known.items() if why is not None}
+        if not bad:
+            return
+        first = min(bad)
+        self.walk.journal.steps_failed(self.walk.rollout, [number for number, _ in bad.values()], bad[first][1])
+        message = f"{first} did not pass its verification: {bad[first][1]}"
+        if len(bad) > 1:
+            message += f" (and {len(bad) - 1} more)"
+        self.walk.listener(Event(EventType.GATE_FAILED, message, tuple(sorted(bad)), *self.progress))
+        self._fail(Failure(message, tuple(sorted(bad)), guilty=True))
+
+    def _gate_over(self, gates: Sequence[VerifyStep], error: ReconcileError | None) -> None:
+        """The call has ended. What it knows nothing about was given up, or could not be looked at."""
+        self.calls -= 1
+        left = [step for step in gates if step.number in self.waiting]
+        if error is None or self.failure is not None or not left:
+            return
+        for step in left:
+            del self.waiting[step.number]
+        self.walk.journal.steps_failed(self.walk.rollout, [step.number for step in left], str(error))
+        self._fail(Failure(str(error), tuple(step.id for step in left), guilty=False))
+
+    def _give_up_gates(self) -> None:
+        """Nobody waits for a gate any more. It only looks, so that it may end in its own time."""
+        if self.waiting:
+            why = f"given up: {self.failure.message}" if self.failure else "given up"
+            self.walk.journal.steps_failed(self.walk.rollout, sorted(self.waiting), why)
+            self.waiting.clear()
+
+    def _tell(
+        self, type_: EventType, before: str, steps: Sequence[Step], after: str = "", *, limit: float = 0.0
+    ) -> None:
+        ids = tuple(step.change.id if isinstance(step, ApplyStep) else step.id for step in steps)
+        named = str(ids[0]) if len(ids) == 1 else f"{len(ids)} resources"
+        self.walk.listener(Event(type_, f"{before}{named}{after}", ids, *self.progress, limit))

@@ -5,12 +5,14 @@ The executor carries out; `rollback` says what to undo. Nothing here chooses wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Protocol
 
 from reconciler.engine import executor, rollback, verify
-from reconciler.engine.executor import Failure, StepJournal, Walk
+from reconciler.engine.executor import Failure, StepJournal, Stopping, Verdicts, Walk
+from reconciler.engine.work import Start, at_once
 from reconciler.host.protocol import Host
 from reconciler.host.stoppable import StoppableClock
 from reconciler.model.address import Place, ResourceId
@@ -57,6 +59,7 @@ class Engine:
     listener: Listener
     stopping: Callable[[int], str | None]
     mask: Mask
+    start: Start = at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +167,10 @@ def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
             return left
     checks = rollback.checks(undone)
     expected = {step.change.place: rollback.outcome(step.change) for step in undone}
-    wrong = verify.verify(engine.host, engine.providers, checks, expected, engine.host.clock)
-    return [f"{id_}: {why}" for id_, why in sorted(wrong.items())]
+    names = {step.number: step.change.id for step in undone}
+    looks = verify.verify(engine.host, engine.providers, checks, expected, engine.host.clock, {})
+    wrong = sorted((names[number], why) for verdicts in looks for number, why in verdicts.items() if why is not None)
+    return [f"{id_}: {why}" for id_, why in wrong]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +210,14 @@ def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
     expected: dict[Place, State | None] = {
         step.change.place: rollback.outcome(step.change) for step in steps if isinstance(step, ApplyStep)
     }
-    clock = StoppableClock(engine.host.clock, lambda: engine.stopping(1))
+    shared = {provider.lock: Lock() for provider in engine.providers.values() if provider.lock is not None}
+    locks = {name: shared[provider.lock] for name, provider in engine.providers.items() if provider.lock is not None}
 
-    def gate(gates: Sequence[VerifyStep]) -> dict[ResourceId, str]:
+    def gate(gates: Sequence[VerifyStep], stopping: Stopping) -> Iterator[Verdicts]:
         """What a probe says may hold what it was told in confidence: masked before anybody sees or stores it."""
-        failed = verify.verify(engine.host, engine.providers, gates, expected, clock)
-        return {id_: engine.mask.text(why) for id_, why in failed.items()}
+        clock = StoppableClock(engine.host.clock, stopping)
+        for verdicts in verify.verify(engine.host, engine.providers, gates, expected, clock, locks):
+            yield {number: why and engine.mask.text(why) for number, why in verdicts.items()}
 
     return Walk(
         host=engine.host,
@@ -220,6 +227,8 @@ def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
         gate=gate,
         listener=engine.listener,
         stopping=lambda: engine.stopping(1),
+        start=engine.start,
+        locks=locks,
     )
 
 

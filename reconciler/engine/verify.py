@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 from reconciler.host.protocol import Clock, Host
-from reconciler.model.address import Place, ResourceId
+from reconciler.model.address import Place
+from reconciler.model.errors import ReconcileError
 from reconciler.model.plan import VerifyStep
 from reconciler.model.resource import VerifyPolicy
 from reconciler.model.state import Observed, Ownership, State
@@ -20,36 +25,76 @@ def verify(
     steps: Sequence[VerifyStep],
     expected: Mapping[Place, State | None],
     clock: Clock,
-) -> dict[ResourceId, str]:
-    """What failed, by address, with the reason; empty when every gate passed. Raises ObserveError."""
-    failed = _standing(host, providers, steps, expected)
-    failed |= {id_: why for id_, why in _backends(host, providers, steps).items() if id_ not in failed}
-    if failed:
-        return failed
-    waiting = [step for step in steps if step.probes or step.stable_for]
+    locks: Mapping[str, Lock],
+) -> Iterator[dict[int, str | None]]:
+    """By number of the step: None where its gate passed, else why not; each as soon as it is known.
+
+    Raises ObserveError.
+    """
+    look = _Look(host, providers, expected, locks)
+    failed = look.failures(steps, backend=True)
+    waiting = [s for s in steps if s.number not in failed and (s.probes or s.stable_for)]
+    later = {step.number for step in waiting}
+    if known := {s.number: failed.get(s.number) for s in steps if s.number not in later}:
+        yield known
     if not waiting:
-        return {}
-    failed = _healthy(host, waiting, clock)
-    return failed or _standing(host, providers, waiting, expected)
+        return
+    from reconciler.health import gate
+
+    policies = {step.number: VerifyPolicy(step.within, step.stable_for, step.probes) for step in waiting}
+    for verdicts in gate.wait(policies, host, clock, interval=PROBE_INTERVAL):
+        healthy = [step for step in waiting if step.number in verdicts and verdicts[step.number] is None]
+        yield {**verdicts, **look.failures(healthy)}
 
 
-def _standing(
-    host: Host,
-    providers: Mapping[str, Provider],
-    steps: Sequence[VerifyStep],
-    expected: Mapping[Place, State | None],
-) -> dict[ResourceId, str]:
-    """Which resources are not as planned, by a fresh observation of each backend."""
-    failed: dict[ResourceId, str] = {}
-    for name in sorted({step.provider for step in steps}):
-        ids = [step.id for step in steps if step.provider == name]
-        wanted = tuple(Wanted(id_, expected[Place(name, id_)], expected[Place(name, id_)]) for id_ in sorted(ids))
-        ours = {i.id: i for i in providers[name].observe(host, wanted).found if i.ownership is Ownership.OURS}
-        for id_ in ids:
-            why = _mismatch(expected[Place(name, id_)], ours.get(id_))
-            if why is not None:
-                failed[id_] = why
-    return failed
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Fresh looks at the backends."""
+
+    host: Host
+    providers: Mapping[str, Provider]
+    expected: Mapping[Place, State | None]
+    locks: Mapping[str, Lock]
+
+    def failures(self, steps: Sequence[VerifyStep], *, backend: bool = False) -> dict[int, str]:
+        """Which steps are not as planned, or, asked for, will not be run by their backend. By number."""
+        failed: dict[int, str] = {}
+        for name in sorted({step.provider for step in steps}):
+            mine = [step for step in steps if step.provider == name]
+            failed |= self._settled(name, partial(self._failures, name, mine, backend))
+        return failed
+
+    def _settled(self, name: str, look: Callable[[], dict[int, str]]) -> dict[int, str]:
+        """A look beside a writer of the same backend may see a change half done: trouble then counts only without."""
+        lock = self.locks.get(name)
+        if lock is None:
+            return look()
+        if not lock.acquire(blocking=False):
+            with suppress(ReconcileError):
+                if not look():
+                    return {}
+            lock.acquire()
+        try:
+            return look()
+        finally:
+            lock.release()
+
+    def _failures(self, name: str, steps: Sequence[VerifyStep], backend: bool) -> dict[int, str]:
+        failed = self._standing(name, steps)
+        asked = [step for step in steps if step.backend and step.number not in failed] if backend else []
+        provider = self.providers[name]
+        if asked and isinstance(provider, HasHealth):
+            why = provider.health(self.host, sorted(step.id for step in asked))
+            failed |= {step.number: why for step in asked if why is not None}
+        return failed
+
+    def _standing(self, name: str, steps: Sequence[VerifyStep]) -> dict[int, str]:
+        states = {step.id: self.expected[step.place] for step in steps}
+        wanted = tuple(Wanted(id_, states[id_], states[id_]) for id_ in sorted(states))
+        found = self.providers[name].observe(self.host, wanted).found
+        ours = {item.id: item for item in found if item.ownership is Ownership.OURS}
+        whys = {step.number: _mismatch(states[step.id], ours.get(step.id)) for step in steps}
+        return {number: why for number, why in whys.items() if why is not None}
 
 
 def _mismatch(expected: State | None, found: Observed | None) -> str | None:
@@ -60,23 +105,3 @@ def _mismatch(expected: State | None, found: Observed | None) -> str | None:
     if found.trouble is not None:
         return found.trouble
     return None if found.state == expected else f"{found.where} is not as it was written"
-
-
-def _backends(host: Host, providers: Mapping[str, Provider], steps: Sequence[VerifyStep]) -> dict[ResourceId, str]:
-    """Which resources their backend will not run."""
-    failed: dict[ResourceId, str] = {}
-    for name in sorted({step.provider for step in steps if step.backend}):
-        provider = providers[name]
-        ids = sorted(step.id for step in steps if step.provider == name and step.backend)
-        if isinstance(provider, HasHealth) and (why := provider.health(host, ids)) is not None:
-            failed |= dict.fromkeys(ids, why)
-    return failed
-
-
-def _healthy(host: Host, steps: Sequence[VerifyStep], clock: Clock) -> dict[ResourceId, str]:
-    """Probe until every resource has been healthy for long enough, or its time is over."""
-    from reconciler.health import gate
-
-    policies = {step.id: VerifyPolicy(step.within, step.stable_for, step.probes) for step in steps}
-    results = gate.wait(policies, host, clock, interval=PROBE_INTERVAL)
-    return {id_: why for id_, why in results.items() if why is not None}

@@ -78,27 +78,28 @@ class _Watched(Generic[K]):
 _Asker: TypeAlias = Callable[[_Watched[K]], _Look]
 
 
-def wait(policies: Mapping[K, VerifyPolicy], host: Host, clock: Clock, *, interval: float) -> dict[K, str | None]:
+def wait(
+    policies: Mapping[K, VerifyPolicy], host: Host, clock: Clock, *, interval: float
+) -> Iterator[dict[K, str | None]]:
     """By key: None once every probe passed within `within` seconds and kept passing for `stable_for`, else why not.
 
-    The time of every key runs from now. Each is looked at at least once, and once more when its time is over.
-    Ends within the longest `within + stable_for` seconds and the limit of the slowest probe.
+    Each key is told in the round that settles it. The time of every key runs from now; each is looked at at least
+    once, and once more when its time is over. Ends within the longest `within + stable_for` seconds and the limit
+    of the slowest probe.
     """
     start = clock.monotonic()
     waiting = [_Watched(key, policy, start + policy.within) for key, policy in policies.items()]
-    results: dict[K, str | None] = {}
     many = sum(bool(policy.probes) for policy in policies.values()) > 1
     with _round(lambda watched: _look(watched, host, clock), parallel=many) as look_at_all:
         while waiting:
             for watched, look in zip(waiting, look_at_all(waiting), strict=True):
                 watched.record(look)
-                if watched.settled:
-                    results[watched.key] = watched.verdict
-            waiting = [watched for watched in waiting if watched.key not in results]
+            if settled := {watched.key: watched.verdict for watched in waiting if watched.settled}:
+                yield settled
+            waiting = [watched for watched in waiting if watched.key not in settled]
             if waiting:
                 due = min(watched.due for watched in waiting) - clock.monotonic()
                 clock.sleep(max(0.0, min(due, max(interval, _SHORTEST_PAUSE))))
-    return {key: results[key] for key in policies}
 
 
 def _look(watched: _Watched[K], host: Host, clock: Clock) -> _Look:

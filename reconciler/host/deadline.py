@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,11 +12,25 @@ from reconciler.model.state import HostFacts
 
 
 class DeadlineHost:
-    """Wraps a host. `deadline` is on its monotonic clock; a call after it raises CommandTimeout and does nothing."""
+    """Wraps a host. `deadline` is on its monotonic clock; a call after it raises CommandTimeout and does nothing.
 
-    def __init__(self, host: Host, deadline: float) -> None:
+    Each report moves it to `more` seconds from then, up to `last`, and goes to `tell`.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        deadline: float,
+        *,
+        more: float = 0.0,
+        last: float = 0.0,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
         self._host = host
         self._deadline = deadline
+        self._more = more
+        self._last = last
+        self._tell = tell or host.report
         self.clock: Clock = host.clock
 
     def _left(self, what: str, timeout: float) -> float:
@@ -66,10 +80,23 @@ class DeadlineHost:
         self._host.connect(address, port, timeout=self._left(f"connect to {address}:{port}", timeout))
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = 16 * 2**20
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        timeout: float,
+        limit: int = 16 * 2**20,
+        each: Callable[[bytes], None] | None = None,
     ) -> Response:
+        def in_time(part: bytes) -> None:
+            self._left(f"hear {socket} out", 0.0)
+            each(part)  # type: ignore[misc]
+
         left = self._left(f"ask {socket}", timeout)
-        return self._host.request(socket, method, target, body=body, timeout=left, limit=limit)
+        heard = in_time if each else None
+        return self._host.request(socket, method, target, body=body, timeout=left, limit=limit, each=heard)
 
     def status(self, path: Path) -> FileStatus | None:
         return self._host.status(path)
@@ -79,3 +106,7 @@ class DeadlineHost:
 
     def can_bind(self, address: str, port: int, protocol: str) -> str | None:
         return self._host.can_bind(address, port, protocol)
+
+    def report(self, text: str) -> None:
+        self._deadline = max(self._deadline, min(self.clock.monotonic() + self._more, self._last))
+        self._tell(text)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from reconciler.host.fake_calls import Call, Crash, Fault
 from reconciler.host.fake_clock import START, FakeClock
 from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL, NoService, TooLong
-from reconciler.host.protocol import READING_METHODS, Clock, Completed, FileStatus, Listener, Response
-from reconciler.model.errors import HostError
+from reconciler.host.protocol import Clock, Completed, FileStatus, Listener, Response
+from reconciler.model.errors import CommandTimeout, HostError
 from reconciler.model.state import HostFacts
 
 __all__ = ["FACTS", "START", "Call", "Crash", "FakeClock", "FakeHost", "Program"]
@@ -29,33 +30,6 @@ Service: TypeAlias = Callable[[str, str, bytes], Response]
 """A service on a Unix socket of a fake host: method, target and body -> response. It may raise HostError."""
 
 FACTS = HostFacts(name="fake", platform="linux", user="tester", timezone="Europe/Berlin")
-
-
-class Crash(BaseException):
-    """The process dies here. Not an Exception, so that no handler may survive it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One host call: its number from 1, the method, and what it was about, as text."""
-
-    number: int
-    method: str
-    target: str
-
-    @property
-    def writes(self) -> bool:
-        if self.method == "request":
-            return self.target.split(" ", 1)[0] not in READING_METHODS
-        return self.method in {"execute", "write", "remove"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """Raise `error` at a call, before or after its effect."""
-
-    error: BaseException
-    before: bool
 
 
 class FakeHost:
@@ -95,7 +69,9 @@ class FakeHost:
         self.denied: set[str] = set()
         self.host_facts = facts
         self.log: list[Call] = []
-        self._faults: dict[int, _Fault] = {}
+        self.said: list[str] = []  # what was reported
+        self.pace = 0.0  # seconds between two lines of an answer that is handed over part by part
+        self._faults: dict[int, Fault] = {}
         self._hooks: list[Callable[[Call], None]] = []
         self._in_hook = False
         self._lock = threading.RLock()
@@ -110,11 +86,11 @@ class FakeHost:
     ) -> None:
         """Make the `number`-th call from now (1 is the next) raise, before it takes effect (or just after)."""
         cause = error if isinstance(error, HostError) else HostError(f"cannot reach the host: {error}")
-        self._faults[self.calls + number] = _Fault(cause, before)
+        self._faults[self.calls + number] = Fault(cause, before)
 
     def crash_at(self, number: int, *, before: bool = True) -> None:
         """Make the process die at the `number`-th call from now, before or just after its effect."""
-        self._faults[self.calls + number] = _Fault(Crash(f"at call {number}"), before)
+        self._faults[self.calls + number] = Fault(Crash(f"at call {number}"), before)
 
     def on_call(self, hook: Callable[[Call], None]) -> None:
         """Call `hook` before each call takes effect; calls that it makes itself do not reach it again."""
@@ -247,8 +223,9 @@ class FakeHost:
         target: str,
         *,
         body: bytes = b"",
-        timeout: float,  # noqa: ARG002
+        timeout: float,
         limit: int = OUTPUT_LIMIT,
+        each: Callable[[bytes], None] | None = None,
     ) -> Response:
         def effect() -> Response:
             self._permit("talk to", socket)
@@ -260,7 +237,15 @@ class FakeHost:
                 raise HostError(f"cannot talk to {socket}: its answer is longer than {limit} bytes")
             return response
 
-        return self._call("request", f"{method} {target}", effect)
+        response = self._call("request", f"{method} {target}", effect)
+        if each is None or not 200 <= response.status < 300:
+            return response
+        for line in response.body.splitlines(keepends=True):
+            self.time.advance(min(self.pace, timeout))
+            if self.pace > timeout:
+                raise CommandTimeout(f"cannot talk to {socket}: nothing came for {timeout:g} s")
+            each(line)
+        return replace(response, body=b"")
 
     def status(self, path: Path) -> FileStatus | None:
         def effect() -> FileStatus | None:
@@ -296,3 +281,6 @@ class FakeHost:
             return self.unbindable.get((address, port, protocol))
 
         return self._call("can_bind", f"{protocol} {address}:{port}", effect)
+
+    def report(self, text: str) -> None:
+        self.said.append(text)

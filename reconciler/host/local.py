@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -117,11 +117,19 @@ class LocalHost:
         connect(address, port, timeout=timeout)
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        timeout: float,
+        limit: int = OUTPUT_LIMIT,
+        each: Callable[[bytes], None] | None = None,
     ) -> Response:
         from reconciler.host.unix_http import request
 
-        return request(socket, method, target, body=body, timeout=timeout, limit=limit)
+        return request(socket, method, target, body=body, timeout=timeout, limit=limit, each=each)
 
     def status(self, path: Path) -> FileStatus | None:
         with suppress(_Absent), _trouble("look at", path):
@@ -137,6 +145,9 @@ class LocalHost:
         from reconciler.host.sockets import can_bind
 
         return can_bind(address, port, protocol)
+
+    def report(self, text: str) -> None:
+        """Nobody listens here: who applies a step wraps this host."""
 
 
 class _Absent(Exception):

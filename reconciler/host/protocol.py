@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -121,11 +121,21 @@ class Host(Protocol):
         ...
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = 16 * 2**20
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        timeout: float,
+        limit: int = 16 * 2**20,
+        each: Callable[[bytes], None] | None = None,
     ) -> Response:
         """One HTTP exchange with a service on a Unix socket; a `body` is JSON. Any status is an answer.
 
         GET and HEAD only read. Where nothing listens it raises NoService; a longer answer than `limit` raises.
+        With `each`, the body of a success is handed over part by part as it comes, any number of bytes at a time, and
+        is not in the response; `timeout` and `limit` then count from the last part.
         """
         ...
 
@@ -139,4 +149,8 @@ class Host(Protocol):
 
     def can_bind(self, address: str, port: int, protocol: str) -> str | None:
         """Why nobody could start to listen there now, or None; found out by trying. "" is every address."""
+        ...
+
+    def report(self, text: str) -> None:
+        """Say how far a long piece of work is, in a few words. While a step is applied, each report earns it time."""
         ...

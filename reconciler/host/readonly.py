@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -64,11 +64,19 @@ class ReadOnlyHost:
         self._host.connect(address, port, timeout=timeout)
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        timeout: float,
+        limit: int = OUTPUT_LIMIT,
+        each: Callable[[bytes], None] | None = None,
     ) -> Response:
         if method not in READING_METHODS:
             _refuse(method, target)
-        return self._host.request(socket, method, target, body=body, timeout=timeout, limit=limit)
+        return self._host.request(socket, method, target, body=body, timeout=timeout, limit=limit, each=each)
 
     def status(self, path: Path) -> FileStatus | None:
         return self._host.status(path)
@@ -78,6 +86,9 @@ class ReadOnlyHost:
 
     def can_bind(self, address: str, port: int, protocol: str) -> str | None:
         return self._host.can_bind(address, port, protocol)
+
+    def report(self, text: str) -> None:
+        self._host.report(text)
 
 
 def _refuse(verb: str, thing: str) -> NoReturn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import _socket
 import errno
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from reconciler.host.limits import NoService
@@ -19,14 +20,26 @@ _HEAD_LIMIT = 65536
 _NO_BODY = frozenset({204, 304})
 
 
-def request(socket: Path, method: str, target: str, *, body: bytes, timeout: float, limit: int) -> Response:
-    """Send one request and read the whole answer. Raises HostError for any outside trouble."""
+def request(
+    socket: Path,
+    method: str,
+    target: str,
+    *,
+    body: bytes,
+    timeout: float,
+    limit: int,
+    each: Callable[[bytes], None] | None = None,
+) -> Response:
+    """Send one request and read the whole answer. Raises HostError for any outside trouble.
+
+    With `each`, the body of a success goes there, part by part; time and limit are those of one part.
+    """
     head = _request_head(method, target, body)
-    stream = _Stream(socket, time.monotonic() + timeout, timeout, limit)
+    stream = _Stream(socket, timeout, limit)
     try:
         stream.connect()
         stream.send(head + body)
-        return _response(stream, method)
+        return _response(stream, method, each)
     except _Malformed as error:
         raise HostError(f"cannot understand the answer of {socket} to {method} {_path(target)}: {error}") from None
     finally:
@@ -51,18 +64,22 @@ def _path(target: str) -> str:
 
 
 class _Stream:
-    """A connection with one deadline for everything, and what was received and not yet consumed."""
+    """A connection with one deadline until it is renewed, and what was received and not yet consumed."""
 
-    def __init__(self, path: Path, deadline: float, timeout: float, limit: int) -> None:
+    def __init__(self, path: Path, timeout: float, limit: int) -> None:
         self._path = path
-        self._deadline = deadline
         self._timeout = timeout
+        self._limit = limit
+        self.renew()
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | getattr(_socket, "SOCK_CLOEXEC", 0))
         self._received = bytearray()
-        self.limit = limit
 
     def close(self) -> None:
         self._socket.close()
+
+    def renew(self) -> None:
+        """Time and limit count from now."""
+        self._deadline = time.monotonic() + self._timeout
 
     def _wait(self) -> None:
         left = self._deadline - time.monotonic()
@@ -143,17 +160,18 @@ class _Stream:
         del self._received[:size]
         return found
 
-    def rest(self) -> bytes:
-        while self._more():
-            self.bounded(len(self._received))
-        return bytes(self._received)
+    def rest(self) -> Iterator[bytes]:
+        while self._received or self._more():
+            found = bytes(self._received)
+            self._received.clear()
+            yield found
 
     def bounded(self, size: int) -> None:
-        if size > self.limit:
-            raise HostError(f"cannot talk to {self._path}: its answer is longer than {self.limit} bytes")
+        if size > self._limit:
+            raise HostError(f"cannot talk to {self._path}: its answer is longer than {self._limit} bytes")
 
 
-def _response(stream: _Stream, method: str) -> Response:
+def _response(stream: _Stream, method: str, each: Callable[[bytes], None] | None) -> Response:
     while True:
         lines = stream.until(b"\r\n\r\n", _HEAD_LIMIT).decode("latin-1").split("\r\n")
         version, _, rest = lines[0].partition(" ")
@@ -170,25 +188,40 @@ def _response(stream: _Stream, method: str) -> Response:
         headers[name.strip().lower()] = value.strip()
     status = int(code)
     empty = method == "HEAD" or status in _NO_BODY
-    return Response(status, headers, b"" if empty else _body(stream, headers))
+    parts = iter(()) if empty else _parts(stream, headers)
+    if each is None or not 200 <= status < 300:
+        return Response(status, headers, _joined(stream, parts))
+    for part in parts:
+        stream.bounded(len(part))
+        each(part)
+        stream.renew()
+    return Response(status, headers, b"")
 
 
-def _body(stream: _Stream, headers: dict[str, str]) -> bytes:
+def _joined(stream: _Stream, parts: Iterable[bytes]) -> bytes:
+    body = bytearray()
+    for part in parts:
+        body += part
+        stream.bounded(len(body))
+    return bytes(body)
+
+
+def _parts(stream: _Stream, headers: dict[str, str]) -> Iterator[bytes]:
+    """The body as it comes; each part is bounded before it is received."""
     if headers.get("transfer-encoding", "").lower().endswith("chunked"):
-        return _chunks(stream)
+        yield from _chunks(stream)
+        return
     length = headers.get("content-length")
     if length is None:
-        found = stream.rest()
-        stream.bounded(len(found))
-        return found
+        yield from stream.rest()
+        return
     if not (length.isascii() and length.isdigit()) or len(length) > 18:
         raise _Malformed("its length is not a number")
     stream.bounded(int(length))
-    return stream.exactly(int(length))
+    yield stream.exactly(int(length))
 
 
-def _chunks(stream: _Stream) -> bytes:
-    body = bytearray()
+def _chunks(stream: _Stream) -> Iterator[bytes]:
     while True:
         word = stream.until(b"\r\n", _HEAD_LIMIT).partition(b";")[0].strip()
         try:
@@ -198,8 +231,9 @@ def _chunks(stream: _Stream) -> bytes:
         if size < 0:
             raise _Malformed("a chunk has no size")
         if size == 0:
-            return bytes(body)  # trailers are of no interest, and the connection ends here
-        stream.bounded(len(body) + size)
-        body += stream.exactly(size)
+            return  # trailers are of no interest, and the connection ends here
+        stream.bounded(size)
+        part = stream.exactly(size)
         if stream.exactly(2) != b"\r\n":
             raise _Malformed("a chunk is longer than it says")
+        yield part

@@ -13,11 +13,13 @@ from reconciler.model.address import ResourceId
 class EventType(StrEnum):
     ROLLOUT_STARTED = "rollout-started"
     STEPS_STARTED = "steps-started"
+    STEP_PROGRESS = "step-progress"
     STEPS_DONE = "steps-done"
     STEPS_FAILED = "steps-failed"
     GATE_WAITING = "gate-waiting"
     GATE_PASSED = "gate-passed"
     GATE_FAILED = "gate-failed"
+    STEPS_OVER = "steps-over"  # nothing of this walk is waited for any more
     UNDO_STARTED = "undo-started"
     UNDO_DONE = "undo-done"
     UNDO_FAILED = "undo-failed"
@@ -32,6 +34,7 @@ class Event:
     ids: tuple[ResourceId, ...] = ()
     done: int = 0  # steps finished so far
     total: int = 0  # steps of the rollout
+    limit: float = 0.0  # seconds that what begins here may take; 0: it does not wait
 
 
 Listener: TypeAlias = Callable[[Event], None]

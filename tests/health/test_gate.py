@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 from reconciler.health import gate
 from reconciler.host.fake import FakeHost
 from reconciler.host.local import LocalHost
-from reconciler.host.protocol import Completed
+from reconciler.host.protocol import Clock, Completed, Host
 from reconciler.model.resource import Probe, VerifyPolicy
 
 K = TypeVar("K")
+
+
+def waited(policies: Mapping[K, VerifyPolicy], host: Host, clock: Clock, *, interval: float) -> dict[K, str | None]:
+    """All that a gate said, in the order of the question."""
+    said = {key: why for some in gate.wait(policies, host, clock, interval=interval) for key, why in some.items()}
+    return {key: said[key] for key in policies}
 
 
 def probe(name: str, timeout: float = 10) -> Probe:
@@ -47,7 +53,7 @@ class World:
         checks |= {key: [probe(name) for name in members] for key, members in groups.items()}
         clock = self.host.clock
         policies = {key: VerifyPolicy(within, stable_for, tuple(probes)) for key, probes in checks.items()}
-        return gate.wait(policies, self.host, clock, interval=interval)
+        return waited(policies, self.host, clock, interval=interval)
 
     @property
     def elapsed(self) -> float:
@@ -194,7 +200,7 @@ def test_different_keys_are_asked_at_the_same_time_in_bounds() -> None:
 
     host = Counting()
     checks = {number: [Probe("tcp", {"address": "x", "port": 1})] for number in range(20)}
-    results = gate.wait(within(5, checks), host, host.clock, interval=0.1)
+    results = waited(within(5, checks), host, host.clock, interval=0.1)
     assert set(results.values()) == {None}
     assert 2 <= most <= gate.WORKERS
 
@@ -210,7 +216,7 @@ def test_each_key_has_a_time_of_its_own() -> None:
         "late": VerifyPolicy(9, 0, (probe("late"),)),
         "never": VerifyPolicy(4, 0, (probe("never"),)),
     }
-    results = gate.wait(policies, world.host, world.host.clock, interval=1)
+    results = waited(policies, world.host, world.host.clock, interval=1)
     assert (results["quick"], results["late"]) == (None, None)
     assert results["never"] is not None
     assert 8 <= world.elapsed <= 9  # side by side, not one after the other
@@ -225,7 +231,7 @@ def test_one_key_starts_no_threads() -> None:
 
     host = Watching()
     checks = {"one": [Probe("tcp", {"address": "x", "port": 1})] * 3, "none": []}
-    gate.wait(within(5, checks), host, host.clock, interval=0.1)
+    waited(within(5, checks), host, host.clock, interval=0.1)
     assert seen == {threading.main_thread().name}
 
 
@@ -233,7 +239,7 @@ def test_hanging_probes_of_many_keys_end_in_time() -> None:
     host = LocalHost()
     checks = {number: [Probe("exec", {"command": ["sleep", "30"], "timeout": 0.5})] for number in range(20)}
     start = time.monotonic()
-    results = gate.wait(within(0.3, checks), host, host.clock, interval=0.1)
+    results = waited(within(0.3, checks), host, host.clock, interval=0.1)
     # One probe's limit, and the time that killing takes.
     assert time.monotonic() - start < 0.3 + 0.5 + 1.5
     assert all(results.values())
@@ -249,4 +255,4 @@ def test_an_error_that_is_no_answer_is_not_swallowed() -> None:
     for keys in (1, 2):
         checks = {number: [Probe("tcp", {"address": "x", "port": 1})] for number in range(keys)}
         with pytest.raises(ZeroDivisionError):
-            gate.wait(within(5, checks), host, host.clock, interval=0.1)
+            waited(within(5, checks), host, host.clock, interval=0.1)
