@@ -288,3 +288,28 @@ def test_a_partial_apply_blames_no_revision_not_even_after_a_crash(world: World)
         assert recovered is not None
         assert recovered.code is ExitCode.ROLLED_BACK
         assert journal.quarantine() == ()
+
+
+def test_a_host_in_memory_sees_the_same_calls_in_the_same_order_every_time(tmp_path: Path) -> None:
+    def calls(folder: Path) -> list[Call]:
+        world = World(folder)
+        world.apply(*FIRST)
+        world.apply(*SECOND)
+        return world.host.log
+
+    first = calls(tmp_path / "0")
+    assert all(calls(tmp_path / str(again)) == first for again in range(1, 5))
+
+
+def test_steps_that_wait_for_each_other_are_a_failure_not_a_hang(world: World) -> None:
+    """The planner makes no such plan; a journal that was tampered with may hold one."""
+    from dataclasses import replace
+
+    from reconciler.engine.reconcile import roll_out
+
+    with world.journal() as journal:
+        plan = world.decide(journal, *FIRST).plan
+        steps = tuple(replace(step, needs=(plan.steps[-1].number,)) for step in plan.steps)
+        outcome = roll_out(world.engine(journal), replace(plan, steps=steps), "apply")
+    assert outcome.code is ExitCode.ROLLED_BACK
+    assert outcome.message == "the steps that are left wait for each other"
