@@ -151,6 +151,7 @@ def test_a_failure_ends_the_gates_that_wait_and_everything_is_undone(machine: Ma
 
     def fail(changes: Sequence[Change]) -> None:
         if changes[0].id.name == "c" and changes[0].after is not None:
+            time.sleep(0.3)  # until the gate of A waits
             raise ApplyError("the disk says no")
 
     machine.memos.during = fail
