@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.progress import progress
 from reconciler.cli.session import (
     Signals,
     accept_option,
@@ -14,7 +15,6 @@ from reconciler.cli.session import (
     application,
     output_option,
     path_argument,
-    progress,
     target_option,
     yes_option,
 )

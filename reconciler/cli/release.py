@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.session import Signals, addresses, application, output_option, progress, yes_option
+from reconciler.cli.progress import progress
+from reconciler.cli.session import Signals, addresses, application, output_option, yes_option
 
 if TYPE_CHECKING:
     from reconciler.app import App

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.session import Signals, application, output_option, progress
+from reconciler.cli.progress import progress
+from reconciler.cli.session import Signals, application, output_option
 
 
 @click.command

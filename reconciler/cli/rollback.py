@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.progress import progress
 from reconciler.cli.session import (
     Signals,
     accept_option,
     application,
     output_option,
-    progress,
     yes_option,
 )
 

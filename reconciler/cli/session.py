@@ -1,4 +1,4 @@
-"""What the commands share: their common options, the wired application, signals and progress."""
+"""What the commands share: their common options, the wired application, and signals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 import click
 
 from reconciler.model.data import Json
-from reconciler.model.event import Event, EventType, Listener, ignore
+from reconciler.model.event import Listener, ignore
 
 if TYPE_CHECKING:
     from reconciler.app import App
@@ -105,20 +105,6 @@ class Signals:
     def stopping(self, count: int) -> str | None:
         """The signal to stop for, once `count` of them have come."""
         return self._names[count - 1] if len(self._names) >= count else None
-
-
-def progress(stream: TextIO) -> Listener:
-    """A listener that writes one plain line per event, for terminals and logs alike."""
-    quiet = {EventType.STEPS_STARTED, EventType.ROLLOUT_STARTED}
-
-    def listen(event: Event) -> None:
-        if event.type in quiet:
-            return
-        count = f"[{event.done}/{event.total}] " if event.total else ""
-        stream.write(f"  {count}{event.message}\n")
-        stream.flush()
-
-    return listen
 
 
 def print_json(value: Json) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.session import Signals, accept_option, application, path_argument, progress, wants_colour
+from reconciler.cli.progress import plain
+from reconciler.cli.session import Signals, accept_option, application, path_argument, wants_colour
 
 if TYPE_CHECKING:
     from reconciler.app import App
@@ -34,7 +35,7 @@ def command(path: Path, once: bool, interval: str | None, accept: tuple[str, ...
     from reconciler.watch.wakes import Wake, wakes
 
     with Signals() as signals:
-        app = application(path, listener=progress(sys.stdout), signals=signals)
+        app = application(path, listener=plain(sys.stdout), signals=signals)
         seconds = _interval(interval, app.settings.drift_interval)
         loop = Loop(
             load=app.load,

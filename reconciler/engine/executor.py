@@ -162,8 +162,8 @@ class _Run:
             if isinstance(step, ApplyStep):
                 key = (step.change.provider, step.batch or f"#{step.number}")
                 batches.setdefault(key, []).append(step)
-        for (name, key), batch in batches.items():
-            lane = self.walk.providers[name].lock or f"{name}/{key}"
+        for (name, batched), batch in batches.items():
+            lane = self.walk.providers[name].lock or f"{name}/{batched}"
             if lane in self.lanes:
                 continue
             if self.failed or len(self.lanes) >= LANES:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -126,7 +127,7 @@ def test_what_shares_a_lock_never_writes_at_the_same_time(tmp_path: Path) -> Non
     assert machine.apply(*kinds, *more).code is ExitCode.DONE
     spans = sorted(machine.notes.spans + machine.memos.spans)
     assert len(spans) == 4
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
 
 
 def test_a_thousand_entries_cost_one_write_while_others_depend_on_each_other(machine: Machine) -> None:
