@@ -193,7 +193,10 @@ class _Run:
             self.heard.put(lambda: self._tell(EventType.STEP_PROGRESS, "", batch, f": {text}"))
 
         now = self.walk.host.clock.monotonic()
-        return DeadlineHost(self.walk.host, now + STEP_TIMEOUT, more=STEP_TIMEOUT, last=now + LONGEST_STEP, tell=tell)
+        longest, stopping = now + LONGEST_STEP, self._giving_up
+        return DeadlineHost(
+            self.walk.host, now + STEP_TIMEOUT, more=STEP_TIMEOUT, last=longest, tell=tell, stopping=stopping
+        )
 
     def _applied(self, lane: str, batch: Sequence[ApplyStep], error: ReconcileError | None) -> None:
         self.lanes.discard(lane)
@@ -202,8 +205,11 @@ class _Run:
             stale = isinstance(error, Conflict)  # the provider promises that nothing was written
             (journal.steps_refused if stale else journal.steps_failed)(rollout, numbers, str(error))
             self._tell(EventType.STEPS_FAILED, "cannot apply ", batch, f": {error}")
-            ids = tuple(step.change.id for step in batch)
-            self._fail(Failure(str(error), ids, guilty=isinstance(error, ApplyError), stale=stale))
+            stopped = self.walk.stopping()  # then nobody can tell whether it would have failed
+            message, guilty = str(error), isinstance(error, ApplyError)
+            if stopped:
+                message, guilty = f"stopped by {stopped}", False
+            self._fail(Failure(message, tuple(step.change.id for step in batch), guilty, stale))
             return
         owned = [step.owned for step in batch if step.owned is not None]
         disowned = [step.change.id for step in batch if step.owned is None]

@@ -7,14 +7,15 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.host.protocol import Clock, Completed, FileStatus, Host, Listener, Response
-from reconciler.model.errors import CommandTimeout
+from reconciler.model.errors import CommandTimeout, HostError
 from reconciler.model.state import HostFacts
 
 
 class DeadlineHost:
     """Wraps a host. `deadline` is on its monotonic clock; a call after it raises CommandTimeout and does nothing.
 
-    Each report moves it to `more` seconds from then, up to `last`, and goes to `tell`.
+    Each report moves it to `more` seconds from then, up to `last`, and goes to `tell`. While `stopping` has a reason,
+    an answer that comes part by part is not waited for.
     """
 
     def __init__(
@@ -25,12 +26,14 @@ class DeadlineHost:
         more: float = 0.0,
         last: float = 0.0,
         tell: Callable[[str], None] | None = None,
+        stopping: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._host = host
         self._deadline = deadline
         self._more = more
         self._last = last
         self._tell = tell or host.report
+        self._stopping = stopping
         self.clock: Clock = host.clock
 
     def _left(self, what: str, timeout: float) -> float:
@@ -92,6 +95,8 @@ class DeadlineHost:
     ) -> Response:
         def in_time(part: bytes) -> None:
             self._left(f"hear {socket} out", 0.0)
+            if (why := self._stopping()) is not None:
+                raise HostError(f"cannot hear {socket} out: stopped by {why}")
             each(part)  # type: ignore[misc]
 
         left = self._left(f"ask {socket}", timeout)

@@ -70,7 +70,8 @@ class _Stream:
         self._path = path
         self._timeout = timeout
         self._limit = limit
-        self.renew()
+        self._renewed = False
+        self._deadline = time.monotonic() + timeout
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | getattr(_socket, "SOCK_CLOEXEC", 0))
         self._received = bytearray()
 
@@ -78,7 +79,8 @@ class _Stream:
         self._socket.close()
 
     def renew(self) -> None:
-        """Time and limit count from now."""
+        """Time counts from now."""
+        self._renewed = True
         self._deadline = time.monotonic() + self._timeout
 
     def _wait(self) -> None:
@@ -88,7 +90,8 @@ class _Stream:
         self._socket.settimeout(left)
 
     def _late(self) -> CommandTimeout:
-        return CommandTimeout(f"cannot talk to {self._path}: no whole answer within {self._timeout:g} s")
+        what = "nothing more came" if self._renewed else "no whole answer"
+        return CommandTimeout(f"cannot talk to {self._path}: {what} within {self._timeout:g} s")
 
     def connect(self) -> None:
         self._wait()

@@ -214,7 +214,7 @@ class EngineApi:
             lines = [{"status": f"Pulling {name}"}, {"error": f"manifest for {name} not found"}]
         else:
             self.images[name] = self.registry[name]
-            lines = [{"status": f"Pulling {name}"}, {"status": "Downloaded"}]
+            lines = [{"status": f"Pulling {name}", "id": query["tag"]}, *_layer("a1"), *_layer("b2")]
         return Response(200, {}, b"\r\n".join(json.dumps(line).encode() for line in lines))
 
     def _image(self, name: str, _query: object, _body: object) -> Response:
@@ -278,6 +278,14 @@ def _row(one: Mapping[str, Any]) -> dict[str, Any]:
         "NetworkSettings": one["NetworkSettings"],
     }
     return deepcopy(row)
+
+
+def _layer(id_: str) -> list[dict[str, Any]]:
+    """What a pull says of one layer of 2 MB."""
+    half, whole = ({"current": count, "total": 2_000_000} for count in (1_000_000, 2_000_000))
+    said = [("Pulling fs layer", {}), ("Downloading", half), ("Downloading", whole), ("Download complete", {})]
+    said += [("Extracting", whole), ("Pull complete", {})]
+    return [{"status": status, "progressDetail": detail, "id": id_} for status, detail in said]
 
 
 def _json(status: int, value: object) -> Response:

@@ -236,3 +236,62 @@ def test_a_deadline_holds_for_requests(server: Server) -> None:
         DeadlineHost(local, local.clock.monotonic() + 0.1).request(server.path, "GET", "/", timeout=60)
     with pytest.raises(CommandTimeout, match="used up"):
         DeadlineHost(local, local.clock.monotonic() - 1).request(server.path, "GET", "/", timeout=60)
+
+
+def test_an_answer_is_handed_over_as_it_comes(server: Server) -> None:
+    """Each part renews the time: the whole takes longer than the timeout."""
+    chunks = [b"3\r\nabc\r\n", b"2\r\nde\r\n", b"1\r\nf\r\n", b"0\r\n\r\n"]
+    server.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *chunks, pause=0.2)
+    parts: list[tuple[bytes, float]] = []
+    began = time.monotonic()
+
+    def take(part: bytes) -> None:
+        parts.append((part, time.monotonic() - began))
+
+    answer = LocalHost().request(server.path, "POST", "/x", timeout=0.5, limit=3, each=take)
+    assert (answer.status, answer.body) == (200, b"")
+    assert [part for part, _ in parts] == [b"abc", b"de", b"f"]
+    assert parts[2][1] - parts[0][1] > 0.3
+    assert time.monotonic() - began > 0.5
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\n\r\nsome", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsome"]
+)
+def test_whatever_frames_an_answer_it_can_be_handed_over(server: Server, head: bytes) -> None:
+    server.say(head)
+    parts: list[bytes] = []
+    LocalHost().request(server.path, "POST", "/x", timeout=5, each=parts.append)
+    assert b"".join(parts) == b"some"
+
+
+def test_an_answer_that_stops_coming_ends_in_time(server: Server) -> None:
+    server.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", pause=3)
+    began = time.monotonic()
+    with pytest.raises(CommandTimeout, match=r"nothing more came within 0\.3 s"):
+        LocalHost().request(server.path, "POST", "/x", timeout=0.3, each=lambda _: None)
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_part_longer_than_the_limit_is_refused(server: Server) -> None:
+    server.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n")
+    with pytest.raises(HostError, match="longer than 8 bytes"):
+        LocalHost().request(server.path, "POST", "/x", timeout=5, limit=8, each=lambda _: None)
+
+
+def test_a_refusal_is_a_whole_answer(server: Server) -> None:
+    server.say(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone")
+    parts: list[bytes] = []
+    answer = LocalHost().request(server.path, "POST", "/x", timeout=5, each=parts.append)
+    assert (answer.status, answer.body, parts) == (404, b"gone", [])
+
+
+def test_a_step_hears_nobody_out_once_its_time_is_over_or_it_is_to_stop(server: Server) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    local = LocalHost()
+    for end, cause in ((0.3, "the time for this step is used up"), (60.0, "stopped by SIGTERM")):
+        server.say(whole, *[b"1\r\nx\r\n"] * 20, pause=0.1)
+        stopping = (lambda: "SIGTERM") if end == 60.0 else lambda: None
+        host = DeadlineHost(local, local.clock.monotonic() + end, stopping=stopping)
+        with pytest.raises(HostError, match=cause):
+            host.request(server.path, "POST", "/x", timeout=60, each=lambda _: None)

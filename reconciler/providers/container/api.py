@@ -6,7 +6,7 @@ Paths carry no version: engines differ in the oldest they still accept, and only
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -20,7 +20,7 @@ from reconciler.model.errors import HostError
 Object: TypeAlias = Mapping[str, Json]
 
 TIMEOUT = 30.0
-PULL_TIMEOUT = 1800.0
+PULL_SILENCE = 120.0  # seconds without a word of the engine
 LIMIT = 16 * 2**20
 LOG_LINES = 20
 
@@ -93,16 +93,15 @@ class Engine:
 
     def pull(self, image: str) -> None:
         """Fetch an image. The engine says in the stream of progress, not in the status, whether that failed."""
+        from reconciler.providers.container.pull import Pull
+
         name, tag = split_reference(image)
         query = urlencode({"fromImage": name, "tag": tag})
-        done = self._do("POST", f"/images/create?{query}", timeout=PULL_TIMEOUT)
-        for line in done.body.splitlines():
-            try:
-                said = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(said, dict) and said.get("error"):
-                raise Refusal(f"cannot pull {image}: {said['error']}", done.status)
+        pull = Pull(image, self.host)
+        done = self._do("POST", f"/images/create?{query}", timeout=PULL_SILENCE, each=pull.feed)
+        pull.end()
+        if pull.error is not None:
+            raise Refusal(f"cannot pull {image}: {pull.error}", done.status)
 
     def logs(self, id_: str) -> str:
         """The last lines of its output, both streams."""
@@ -132,10 +131,13 @@ class Engine:
         *,
         fine: Sequence[int] = (),
         timeout: float = TIMEOUT,
+        each: Callable[[bytes], None] | None = None,
     ) -> Response:
         data = b"" if body is None else json.dumps(body).encode("ascii")
         try:
-            answer = self.host.request(self.socket, method, target, body=data, timeout=timeout, limit=LIMIT)
+            answer = self.host.request(
+                self.socket, method, target, body=data, timeout=timeout, limit=LIMIT, each=each
+            )
         except NoService as error:
             hint = "start the container engine, or set DOCKER_HOST to the socket of the one you mean"
             raise NoService(f"{error.message}; the container engine does not run", hint=hint) from error
