@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket as sockets
-from collections.abc import Mapping
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +19,7 @@ from reconciler.host.local import LocalHost
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Cause, Change
 from reconciler.model.data import Json
-from reconciler.model.errors import ApplyError, Conflict, ObserveError
+from reconciler.model.errors import ApplyError, Conflict, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observed, Ownership, State
 from reconciler.provider import Supported, Wanted
@@ -392,3 +398,56 @@ def test_the_cause_of_a_change_decides_whether_a_predecessor_is_kept(place: Plac
     assert made.inverse().cause is Cause.UNDO
     place.undo(made)
     assert place.names() == []
+
+
+def test_a_pull_from_a_registry_says_how_far_it_is(socket: Path, tmp_path: Path) -> None:
+    if "podman" in str(socket):
+        pytest.skip("Podman wants TLS of every registry that its own settings do not except")
+    told: list[str] = []
+
+    class Telling(LocalHost):
+        def report(self, text: str) -> None:
+            told.append(text)
+
+    engine = Engine(Telling(), socket)
+    (tmp_path / "content").write_bytes(os.urandom(3_000_000))  # a layer that the engine cannot have
+    layer = tmp_path / "layer.tar"
+    with tarfile.open(layer, "w") as archive:
+        archive.add(tmp_path / "content", "content")
+    with registry(tmp_path) as port:
+        image = f"localhost:{port}/reconciler-test-pull:1"
+        for command in (["import", str(layer), image], ["push", "--quiet", image], ["rmi", image]):
+            subprocess.run(["docker", "-H", f"unix://{socket}", *command], check=True, capture_output=True)
+        assert engine.image(image) is None
+        engine.pull(image)
+        assert engine.image(image) is not None
+        subprocess.run(["docker", "-H", f"unix://{socket}", "rmi", image], check=True, capture_output=True)
+    assert told[0] == f"pulling {image}"
+    assert told[-1].startswith(f"pulling {image}, 1 of 1 layers, 3.0 MB fetched")
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[int]:
+    """A registry on a free port of this machine only; skips where the program is missing."""
+    if shutil.which("docker-registry") is None:
+        why = "needs docker-registry (apt-get install docker-registry)"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    port = free_port()
+    settings = folder / "registry.yml"
+    storage = {"filesystem": {"rootdirectory": str(folder / "images")}}
+    settings.write_text(json.dumps({"version": "0.1", "storage": storage, "http": {"addr": f"127.0.0.1:{port}"}}))
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(["docker-registry", "serve", str(settings)], stdout=quiet, stderr=quiet)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                LocalHost().connect("127.0.0.1", port, timeout=1)
+                break
+            except HostError:
+                assert time.monotonic() < deadline, "the registry did not start"
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -56,7 +56,7 @@ def test_a_stream_may_be_cut_anywhere(size: int) -> None:
     for start in range(0, len(said), size):
         pull.feed(said[start : start + size])
     pull.end()
-    assert host.said[-1] == "pulling app:1, 1 of 2 layers, 1.5 MB fetched, unpacking for 12s"
+    assert host.said[-1] == "pulling app:1, 1 of 2 layers, 3.0 MB fetched, unpacking for 12s"
     assert pull.error is None
 
 

@@ -29,6 +29,7 @@ class Pull:
         self._rest = b""
         self._layers: dict[str, str] = {}  # the last status of each
         self._bytes: dict[tuple[str, str], int] = {}  # by layer and status, how far that is
+        self._sizes: dict[str, int] = {}
         self._said = ""
         self._last = host.clock.monotonic() - PAUSE
         self._report()
@@ -64,6 +65,10 @@ class Pull:
         detail = said.get("progressDetail")
         if isinstance(detail, dict) and isinstance(current := detail.get("current"), int):
             self._bytes[layer, _unit(status, detail)] = current
+            if status == "Downloading" and isinstance(total := detail.get("total"), int):
+                self._sizes[layer] = total
+        if status not in _BEGUN and layer in self._sizes:  # the last part of a layer is not always told
+            self._bytes[layer, "Downloading"] = self._sizes[layer]
 
     def _report(self) -> None:
         """Only what is new: a report earns time, and a pull that stands still is to end."""
