@@ -147,7 +147,7 @@ def test_what_becomes_ready_together_is_written_together(machine: Machine) -> No
 
 @pytest.mark.usefixtures("promptly")
 def test_a_failure_ends_the_gates_that_wait_and_everything_is_undone(machine: Machine) -> None:
-    before = machine.files()
+    before, threads = machine.files(), threading.active_count()
     waits = probed(want("Note/a", "x"), "false")
 
     def fail(changes: Sequence[Change]) -> None:
@@ -163,6 +163,10 @@ def test_a_failure_ends_the_gates_that_wait_and_everything_is_undone(machine: Ma
         assert journal.rollout(1).status is RolloutStatus.ROLLED_BACK
         given_up = [r for r in journal.steps(1) if r.status is StepStatus.FAILED]
     assert [str(r.step.id) for r in given_up if hasattr(r.step, "within")] == ["Note/a"]
+    until = time.monotonic() + 2
+    while threading.active_count() > threads:
+        assert time.monotonic() < until, "the gate that was given up goes on asking"
+        time.sleep(0.02)
 
 
 @pytest.mark.usefixtures("promptly")
