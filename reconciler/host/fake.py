@@ -19,7 +19,7 @@ from reconciler.host.protocol import Clock, Completed, FileStatus, Listener, Res
 from reconciler.model.errors import CommandTimeout, HostError
 from reconciler.model.state import HostFacts
 
-__all__ = ["FACTS", "START", "Call", "Crash", "FakeClock", "FakeHost", "Program"]
+__all__ = ["FACTS", "START", "Call", "Crash", "FakeClock", "FakeHost", "Fault", "Program"]
 
 T = TypeVar("T")
 

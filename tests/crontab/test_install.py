@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.host.fake import _Fault
+from reconciler.host.fake import Fault
 from reconciler.model.errors import ApplyError, CommandTimeout, Conflict, HostError, ObserveError, ReconcileError
 
 NewDesk = Callable[..., Any]
@@ -174,7 +174,7 @@ def test_an_install_that_ends_in_trouble_counts_by_what_it_left(desk: Any, befor
 
 
 def _fault(before: bool) -> Any:
-    return _Fault(CommandTimeout("cannot run crontab: it took too long"), before)
+    return Fault(CommandTimeout("cannot run crontab: it took too long"), before)
 
 
 def test_a_table_that_cannot_be_read_is_never_written(desk: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.host.fake import FakeHost, _Fault
+from reconciler.host.fake import FakeHost, Fault
 from reconciler.model.errors import CommandTimeout, ObserveError
 from reconciler.model.state import Ownership
 from reconciler.provider import Supported, Unsupported
@@ -109,7 +109,7 @@ def test_a_crontab_program_is_enough_to_be_supported(desk: Any) -> None:
 
 
 def test_a_slow_crontab_program_raises(desk: Any) -> None:
-    fault = _Fault(CommandTimeout("cannot run crontab: it did not end within 20 s"), before=True)
+    fault = Fault(CommandTimeout("cannot run crontab: it did not end within 20 s"), before=True)
     desk.host.on_call(lambda call: desk.host._faults.update({call.number: fault}) if call.method == "query" else None)
     with pytest.raises(ObserveError, match=r"cannot read the crontab of tester: .* within 20 s"):
         desk.observe()
