@@ -20,7 +20,7 @@ from reconciler.model.errors import CommandTimeout
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _BODY = frozenset(
-    {"Image", "Cmd", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts"}
+    {"Image", "Cmd", "Entrypoint", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts"}
     | {"Labels", "StopSignal", "StopTimeout", "HostConfig"}
 )
 _HOST_CONFIG = frozenset(["Binds", "PortBindings", "RestartPolicy", "NetworkMode"])

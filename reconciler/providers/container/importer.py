@@ -80,7 +80,7 @@ def spec_of(about: Object, image: Object) -> tuple[dict[str, Json], list[str]]:
     if command and command != base.get("Cmd"):
         spec["command"] = command
     if config.get("Entrypoint") and config.get("Entrypoint") != base.get("Entrypoint"):
-        notes.append("its own entrypoint is not carried over: write it into the command")
+        spec["entrypoint"] = config["Entrypoint"]
     for ours, theirs in (("workingDirectory", "WorkingDir"), ("user", "User")):
         # An image that says nothing means /; Podman says so of a container, Docker does not.
         if config.get(theirs) and config.get(theirs) not in (

@@ -12,7 +12,7 @@ from reconciler.model.change import Change
 from reconciler.model.errors import ApplyError, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
-from reconciler.provider import Imported, Support, Supported, Unsupported, Wanted
+from reconciler.provider import Described, Imported, Support, Supported, Unsupported, Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.sockets import NoEngine, find
 from reconciler.providers.container.spec import ID, canonical, document
@@ -79,6 +79,11 @@ class Container:
             return foreign(self._engine(host), ID)
         except (NoEngine, HostError) as error:
             raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
+
+    def described(self, host: Host, file: Described) -> tuple[Imported, ...]:
+        from reconciler.providers.container.compose.file import compose
+
+        return compose(host, file, self._environ)
 
     def _engine(self, host: Host) -> Engine:
         return Engine(host, find(host, self._environ))

@@ -35,7 +35,6 @@ def canonical(resource: Resource) -> State:
     """The state of the container that this resource asks for. Raises UnsupportedSpec, naming the field."""
     spec = resource.spec
     _refuse_foreign_wishes(resource.id, spec)
-    command = spec.get("command")
     networks = sorted(set(_texts(spec.get("networks"))))
     _refuse_networks(networks, spec)
     restart = cast("Mapping[str, str]", spec.get("restart") or {}).get("policy", "always")
@@ -43,7 +42,8 @@ def canonical(resource: Resource) -> State:
     wanted: dict[str, Json] = {
         "image": spec["image"],
         "pull": pull if pull != "missing" else None,
-        "command": ["/bin/sh", "-c", command] if isinstance(command, str) else command,
+        "command": _argv(spec.get("command")),
+        "entrypoint": _argv(spec.get("entrypoint")),
         "workingDirectory": _directory(spec.get("workingDirectory")),
         "user": spec.get("user"),
         "hostname": _hostname(spec.get("hostname")),
@@ -88,6 +88,10 @@ def _refuse_networks(networks: Sequence[str], spec: Mapping[str, Json]) -> None:
         raise UnsupportedSpec(f"the network {min(special)} cannot be combined with others", field="networks")
     if special & {"host", "none"} and spec.get("ports"):
         raise UnsupportedSpec(f"no port can be published on the network {min(special)}", field="ports")
+
+
+def _argv(value: Json) -> Json:
+    return ["/bin/sh", "-c", value] if isinstance(value, str) else value
 
 
 def _directory(value: Json) -> Json:
@@ -172,6 +176,7 @@ def body(state: State, labels: Mapping[str, str], home: str) -> dict[str, Json]:
     }
     made: dict[str, Json] = {
         "Image": wanted["image"],
+        "Entrypoint": wanted.get("entrypoint"),
         "Cmd": wanted.get("command"),
         "WorkingDir": wanted.get("workingDirectory"),
         "User": wanted.get("user"),
