@@ -29,7 +29,9 @@ def of_file(app: App, source: str) -> tuple[Imported, ...]:
         content = path.read_bytes()
     except OSError as error:
         hint = "name a backend, or a compose file such as compose.yaml"
-        raise ReconcileError(f"cannot import {source}: {(error.strerror or str(error)).lower()}", hint=hint) from error
+        raise ReconcileError(
+            f"cannot import {source}: {(error.strerror or str(error)).lower()}", hint=hint
+        ) from error
     document = read_document(source, content)
     described = Described(path.resolve(), document.plain(), partial(place_in, source, document))
     readers = [each for each in app.registry.providers.values() if isinstance(each, HasFileImport)]

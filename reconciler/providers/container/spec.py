@@ -22,7 +22,13 @@ NETWORK = "reconciler.network"
 RELEASED = "reconciler.released"
 PREFIX = "reconciler."
 
-OBSERVED_ONLY = ("status", "name", "record")  # a state has these only where a container is not as it was made
+OBSERVED_ONLY = (
+    "status",
+    "name",
+    "record",
+    "lost",
+    "passing",
+)  # a state has these only where a container is not as it was made
 ENGINE_NETWORKS = frozenset({"host", "none", "bridge", "default"})
 
 _HOSTNAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62})")
@@ -150,6 +156,19 @@ def _refuse_unfit(name: str, value: Json) -> None:
 def as_made(state: State) -> State:
     """The state without what only an observation can hold: how the container was made."""
     return State({name: value for name, value in state.attributes.items() if name not in OBSERVED_ONLY})
+
+
+def collide(one: State, other: State) -> bool:
+    """Whether two at once would want the same port or write to the same volume."""
+    if other.attributes.get("networks") == ["host"]:
+        return True
+    published = [
+        (p["host"], p["protocol"])
+        for state in (one, other)
+        for p in cast("Sequence[Mapping[str, Json]]", state.attributes.get("ports", ()))
+    ]
+    volumes = any(not volume.endswith(":ro") for volume in _texts(other.attributes.get("volumes")))
+    return len(set(published)) < len(published) or volumes
 
 
 def marks(id_: ResourceId, state: State, image: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.look import foreign_state
 from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
 from reconciler.providers.container.rows import NEW, OLD, Row, made, note, row_of, state_of
-from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, marks
+from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, collide, marks
 
 
 def carry_out(engine: Engine, change: Change, home: str) -> None:
@@ -280,15 +280,5 @@ class Work:
 
 
 def _collide(old: Row, after: State) -> bool:
-    """Whether two at once would want the same port or write to the same volume."""
     origin = made(old)
-    if origin is None or after.attributes.get("networks") == ["host"]:
-        return True
-    ports = {
-        (p["host"], p["protocol"])
-        for state in (origin, after)
-        for p in cast("list[Mapping[str, Json]]", state.attributes.get("ports", []))
-    }
-    count = sum(len(cast("list[Json]", state.attributes.get("ports", []))) for state in (origin, after))
-    volumes = any(not volume.endswith(":ro") for volume in cast("list[str]", after.attributes.get("volumes", [])))
-    return len(ports) < count or volumes
+    return origin is None or collide(origin, after)

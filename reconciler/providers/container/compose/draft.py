@@ -1,4 +1,4 @@
-"""One service of a compose file while it is read: its spec so far, and what could not be carried over, with places."""
+"""One service of a compose file while it is read: its spec so far, and what could not be carried over."""
 
 from __future__ import annotations
 

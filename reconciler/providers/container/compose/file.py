@@ -112,7 +112,7 @@ def _project(
 
 
 def _names(part: Mapping[str, Json], project: str) -> dict[str, str]:
-    """Volumes or networks as the engine calls them: the project stands before, unless they have names of their own."""
+    """Volumes or networks as the engine calls them: with the project before, or by a name of their own."""
     found: dict[str, str] = {}
     for key, about in part.items():
         options = _mapping(about)
