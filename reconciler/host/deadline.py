@@ -66,10 +66,18 @@ class DeadlineHost:
         self._host.connect(address, port, timeout=self._left(f"connect to {address}:{port}", timeout))
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = 16 * 2**20
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = {},
+        timeout: float,
+        limit: int = 16 * 2**20,
     ) -> Response:
         left = self._left(f"ask {socket}", timeout)
-        return self._host.request(socket, method, target, body=body, timeout=left, limit=limit)
+        return self._host.request(socket, method, target, body=body, headers=headers, timeout=left, limit=limit)
 
     def status(self, path: Path) -> FileStatus | None:
         return self._host.status(path)

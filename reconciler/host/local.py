@@ -117,11 +117,19 @@ class LocalHost:
         connect(address, port, timeout=timeout)
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = {},
+        timeout: float,
+        limit: int = OUTPUT_LIMIT,
     ) -> Response:
         from reconciler.host.unix_http import request
 
-        return request(socket, method, target, body=body, timeout=timeout, limit=limit)
+        return request(socket, method, target, body=body, headers=headers, timeout=timeout, limit=limit)
 
     def status(self, path: Path) -> FileStatus | None:
         with suppress(_Absent), _trouble("look at", path):

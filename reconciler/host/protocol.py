@@ -121,9 +121,19 @@ class Host(Protocol):
         ...
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = 16 * 2**20
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = {},
+        timeout: float,
+        limit: int = 16 * 2**20,
     ) -> Response:
         """One HTTP exchange with a service on a Unix socket; a `body` is JSON. Any status is an answer.
+
+        `headers` may hold secrets: they are sent, and never get into a message.
 
         GET and HEAD only read. Where nothing listens it raises NoService; a longer answer than `limit` raises.
         """

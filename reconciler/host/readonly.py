@@ -64,11 +64,19 @@ class ReadOnlyHost:
         self._host.connect(address, port, timeout=timeout)
 
     def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = OUTPUT_LIMIT
+        self,
+        socket: Path,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = {},
+        timeout: float,
+        limit: int = OUTPUT_LIMIT,
     ) -> Response:
         if method not in READING_METHODS:
             _refuse(method, target)
-        return self._host.request(socket, method, target, body=body, timeout=timeout, limit=limit)
+        return self._host.request(socket, method, target, body=body, headers=headers, timeout=timeout, limit=limit)
 
     def status(self, path: Path) -> FileStatus | None:
         return self._host.status(path)

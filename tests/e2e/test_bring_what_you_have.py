@@ -1,4 +1,4 @@
-"""Bring what you have, whole process: import writes manifests, adopt takes over, the plan is empty, release gives back.
+"""Bring what you have: import writes manifests, adopt takes over, the plan is empty, release gives back.
 
 Crontab and systemd keep what runs running and change no more than the mark needs; a container must be made again,
 and the plan says so before.
@@ -95,7 +95,8 @@ def test_systemd(units: Machine) -> None:
     folder = unit_folder(units)
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        "mine-web.service": "[Service]\nExecStart=/bin/sleep 1234\nRestart=always\n[Install]\nWantedBy=default.target\n",
+        "mine-web.service": "[Service]\nExecStart=/bin/sleep 1234\nRestart=always\n"
+        "[Install]\nWantedBy=default.target\n",
         "mine-sweep.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
         "mine-sweep.timer": "[Timer]\nOnCalendar=*-*-* 04:30:00\n[Install]\nWantedBy=timers.target\n",
     }

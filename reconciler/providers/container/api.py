@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, cast
 from urllib.parse import quote, urlencode
@@ -39,6 +39,7 @@ class Engine:
 
     host: Host
     socket: Path
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # says where credentials are
 
     def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Object]:
         """Every container, stopped ones too."""
@@ -93,9 +94,13 @@ class Engine:
 
     def pull(self, image: str) -> None:
         """Fetch an image. The engine says in the stream of progress, not in the status, whether that failed."""
+        from reconciler.providers.container.credentials import credentials
+
         name, tag = split_reference(image)
         query = urlencode({"fromImage": name, "tag": tag})
-        done = self._do("POST", f"/images/create?{query}", timeout=PULL_TIMEOUT)
+        shown = credentials(self.host, self.environ, image)
+        headers = {"X-Registry-Auth": shown} if shown else {}
+        done = self._do("POST", f"/images/create?{query}", headers=headers, timeout=PULL_TIMEOUT)
         for line in done.body.splitlines():
             try:
                 said = json.loads(line)
@@ -131,11 +136,14 @@ class Engine:
         body: Object | None = None,
         *,
         fine: Sequence[int] = (),
+        headers: Mapping[str, str] = {},
         timeout: float = TIMEOUT,
     ) -> Response:
         data = b"" if body is None else json.dumps(body).encode("ascii")
         try:
-            answer = self.host.request(self.socket, method, target, body=data, timeout=timeout, limit=LIMIT)
+            answer = self.host.request(
+                self.socket, method, target, body=data, headers=headers, timeout=timeout, limit=LIMIT
+            )
         except NoService as error:
             hint = "start the container engine, or set DOCKER_HOST to the socket of the one you mean"
             raise NoService(f"{error.message}; the container engine does not run", hint=hint) from error

@@ -97,4 +97,4 @@ class Container:
         return compose(host, file, self._environ)
 
     def _engine(self, host: Host) -> Engine:
-        return Engine(host, find(host, self._environ))
+        return Engine(host, find(host, self._environ), self._environ)
