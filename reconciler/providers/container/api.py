@@ -52,6 +52,9 @@ class Engine:
     def image(self, name: str) -> Object | None:
         return self._found(f"/images/{_part(name)}/json")
 
+    def images(self) -> list[Object]:
+        return _objects(self._json("GET", "/images/json"))
+
     def network(self, name: str) -> Object | None:
         return self._found(f"/networks/{_part(name)}")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
@@ -15,7 +16,7 @@ from reconciler.provider import Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.make import ended
 from reconciler.providers.container.review import facts
-from reconciler.providers.container.rows import NEW, Row, note, row_of, state_of
+from reconciler.providers.container.rows import NEW, Row, follows, note, row_of, state_of, whole_name
 from reconciler.providers.container.spec import ID, canonical, document
 
 PROVIDER = "container"
@@ -28,10 +29,11 @@ def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
         if row.owner is not None:
             mine.setdefault(row.owner, []).append(row)
     found: dict[ResourceId, Observed] = {}
+    tags = tags_for(engine, rows)
     for id_, group in mine.items():
         standing = sorted((row for row in group if row.stands), key=lambda row: (row.name != id_.name, row.name))
         if standing:
-            found[id_] = _ours(id_, standing)
+            found[id_] = _ours(id_, standing, tags)
     for one in wanted:
         midway = _midway(engine, one, mine.get(one.id, []), found.get(one.id))
         if midway is not None:
@@ -42,13 +44,24 @@ def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
     return Observation(tuple(every), facts({str(item.id): (item.where, item.state) for item in theirs}))
 
 
-def _ours(id_: ResourceId, standing: Sequence[Row]) -> Observed:
+def tags_for(engine: Engine, rows: Sequence[Row]) -> Mapping[str, str]:
+    """Image ids by name: one list, and only where one of these containers follows the name of its image."""
+    if not any(follows(row) for row in rows):
+        return {}
+    return {
+        whole_name(str(tag)): str(item.get("Id"))
+        for item in engine.images()
+        for tag in cast("Sequence[Json]", item.get("RepoTags") or ())
+    }
+
+
+def _ours(id_: ResourceId, standing: Sequence[Row], tags: Mapping[str, str]) -> Observed:
     row = standing[0]
     trouble = None
     if len(standing) > 1:
         names = " and ".join(row.name for row in standing)
         trouble = f"the containers {names} both carry its mark"
-    return _observed(id_, row, state_of(row, id_), Ownership.OURS, trouble)
+    return _observed(id_, row, state_of(row, id_, tags), Ownership.OURS, trouble)
 
 
 def _observed(id_: ResourceId, row: Row, state: State, ownership: Ownership, trouble: str | None = None) -> Observed:
