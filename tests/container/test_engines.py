@@ -401,6 +401,8 @@ def ask(place: Place, method: str, target: str, body: Json = None) -> None:
 
 
 def test_a_network_disconnected_by_hand_is_drift_and_put_back(place: Place) -> None:
+    if place.engine.socket.stem != "docker":
+        pytest.skip("a disconnect that fails half-way leaves the Podman of Debian 12 unable to list containers")
     one = web(networks=[NET, "reconciler-test-net2"])
     place.create(one)
     row = place.row("rt-web")
