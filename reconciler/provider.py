@@ -5,8 +5,9 @@ A provider translates. It never retries, logs, journals, verifies, diffs or deci
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from reconciler.host.protocol import Host
@@ -133,3 +134,21 @@ class HasImport(Protocol):
     """Can describe foreign entries as manifests."""
 
     def foreign(self, host: Host, user: str | None) -> tuple[Imported, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A file of another tool, already parsed. `place` says where a part of it stands, for people."""
+
+    path: Path  # absolute
+    content: Json
+    place: Callable[[Sequence[str | int]], str]
+
+
+@runtime_checkable
+class HasFileImport(Protocol):
+    """Can describe what a file of another tool asks for as manifests."""
+
+    def described(self, host: Host, file: Described) -> tuple[Imported, ...]:
+        """Reads only: the file's neighbours, such as files of variables. Never the backend."""
+        ...

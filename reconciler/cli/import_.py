@@ -1,4 +1,4 @@
-"""`reconcile import`: manifests for entries that a person wrote. Reads the backend; never writes to it."""
+"""`reconcile import`: manifests for what a person made, on a backend or in a compose file. Only reads both."""
 
 from __future__ import annotations
 
@@ -19,42 +19,49 @@ if TYPE_CHECKING:
     from reconciler.model.address import ResourceId
     from reconciler.model.data import Json
     from reconciler.model.resource import Resource, Source
-    from reconciler.provider import HasImport, Imported
+    from reconciler.provider import Imported
 
-_HEADER = (
-    "# Written by `reconcile import {backend}`. Adopt each one, or the line that is there now stays beside it.\n"
-)
+_HEADER = "# Written by `reconcile import {source}`. {now}\n"
+_ADOPT = "Adopt each one, or what is there now stays beside it."
+_COMPOSE = "Take down what compose runs before the first apply."
 _WARNING = (
     "holds what looks like a secret: take it out before this goes into git; the command can read it from a file"
 )
 
 
 @click.command
-@click.argument("backend")
+@click.argument("source")
 @click.option("--user", help="Whose entries; only root may name another user.")
 @click.option("--out", type=click.Path(path_type=Path), help="A new file, or a folder for one file each.")
-def command(backend: str, user: str | None, out: Path | None) -> int:
-    """Print manifests for the entries of BACKEND (crontab) that reconcile does not own. Changes nothing there.
+def command(source: str, user: str | None, out: Path | None) -> int:
+    """Print manifests for what is on SOURCE and not reconcile's. Changes nothing there.
+
+    SOURCE is a backend (crontab, systemd, launchd, container) or a compose file (compose.yaml).
 
     What cannot be carried over without changing what it does is listed with the reason.
     """
+    from reconciler.cli.importing import is_file, of_backend, of_file
+
     app = application(_tree(out))
     taken = present(app) if out is not None else {}
-    entries = [judged(app, entry, taken) for entry in _importer(app, backend).foreign(app.host, user)]
+    file = is_file(source)
+    found = of_file(app, source) if file else of_backend(app, source, user)
+    entries = [judged(app, entry, taken) for entry in found]
     good = [entry for entry in entries if entry.resource is not None]
     left = [entry for entry in entries if entry.resource is None]
     if not entries:
         whose = f" of {user}" if user else ""
-        sys.stderr.write(f"There is nothing to import: the {backend}{whose} holds no entry that is not ours.\n")
+        sys.stderr.write(f"There is nothing to import: the {source}{whose} holds no entry that is not ours.\n")
         return 0
+    header = _HEADER.format(source=source, now=_COMPOSE if file else _ADOPT)
     _warn_of_left(left)
     if out is None:
-        sys.stdout.write(_document(backend, entries))
+        sys.stdout.write(_document(header, entries))
     elif good:
-        write_new(_files(out, backend, entries))
+        write_new(_files(out, header, entries))
         sys.stderr.write(f"Wrote {_count(good)} to {out}.\n")
     if good:
-        sys.stderr.write(_next(good, out, f"{backend} --user {user}" if user else backend))
+        sys.stderr.write(_next(good, out, f"{source} --user {user}" if user else source, file=file))
     return 0
 
 
@@ -66,21 +73,6 @@ class Entry:
     text: str
     resource: Resource | None
     why: str = ""
-
-
-def _importer(app: App, backend: str) -> HasImport:
-    from reconciler.model.errors import ReconcileError
-    from reconciler.provider import HasImport, Unsupported
-
-    known = {name: each for name, each in app.registry.providers.items() if isinstance(each, HasImport)}
-    provider = app.registry.providers.get(backend)
-    if provider is None or not isinstance(provider, HasImport):
-        cause = "there is no such backend" if provider is None else "it cannot describe its entries"
-        raise ReconcileError(f"cannot import {backend}: {cause}", hint=f"there are: {', '.join(sorted(known))}")
-    support = provider.probe(app.host)
-    if isinstance(support, Unsupported):
-        raise ReconcileError(f"cannot import {backend}: {support.why}", hint=support.hint)
-    return provider
 
 
 def _tree(out: Path | None) -> Path:
@@ -123,10 +115,10 @@ def _described(manifest: Mapping[str, Json]) -> dict[str, Json]:
     return {name: manifest[name] for name in order if name in manifest}
 
 
-def _document(backend: str, entries: Sequence[Entry]) -> str:
+def _document(header: str, entries: Sequence[Entry]) -> str:
     """Every entry in its order: manifests as documents, the others as comments."""
     parts: list[str] = []
-    comments = _HEADER.format(backend=backend)
+    comments = header
     for entry in entries:
         comments += _comment(entry)
         if entry.resource is not None:
@@ -149,11 +141,10 @@ def _comment(entry: Entry) -> str:
     return "".join(f"# {visible(mask.text(line))}\n" for line in lines)
 
 
-def _files(out: Path, backend: str, entries: Sequence[Entry]) -> dict[Path, str]:
+def _files(out: Path, header: str, entries: Sequence[Entry]) -> dict[Path, str]:
     """What to write: one file with all of them, or a folder with a file for each."""
     if _is_file(out):
-        return {out: _document(backend, entries)}
-    header = _HEADER.format(backend=backend)
+        return {out: _document(header, entries)}
     return {
         out / f"{entry.resource.id.name}.yaml": header + _comment(entry) + entry.text
         for entry in entries
@@ -176,11 +167,16 @@ def _count(good: Sequence[Entry]) -> str:
     return several(len(good), "manifest")
 
 
-def _next(good: Sequence[Entry], out: Path | None, again: str) -> str:
+def _next(good: Sequence[Entry], out: Path | None, again: str, *, file: bool) -> str:
     """What to do now; `again` are the arguments that gave these entries."""
     first = next(entry.resource.id for entry in good if entry.resource is not None)
     save = (
         f"Save them with `reconcile import {again} --out {DEFAULT_PATH}`, or where you like.\n" if out is None else ""
     )
     tree = DEFAULT_PATH if out is None else out
-    return f"{save}Read them, rename what you like, then take over each line: reconcile adopt {first} {tree}\n"
+    if file:
+        down = f"docker compose -f {again} down"
+        return (
+            f"{save}Read them. If compose runs it now: {down} (it keeps the volumes). Then: reconcile plan {tree}\n"
+        )
+    return f"{save}Read them, rename what you like, then take over each one: reconcile adopt {first} {tree}\n"

@@ -220,7 +220,7 @@ class _Pass:
                 before=observed.state,
                 after=observed.state,
                 cause=Cause.REQUESTED,
-                reason="released: it stays as it is and is yours again",
+                reason="released: it stays and is yours again",
                 where=observed.where,
                 document_before=observed.document,
                 restore=observed.restore,

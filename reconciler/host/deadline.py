@@ -89,6 +89,7 @@ class DeadlineHost:
         target: str,
         *,
         body: bytes = b"",
+        headers: Mapping[str, str] = {},
         timeout: float,
         limit: int = 16 * 2**20,
         each: Callable[[bytes], None] | None = None,
@@ -101,7 +102,9 @@ class DeadlineHost:
 
         left = self._left(f"ask {socket}", timeout)
         heard = in_time if each else None
-        return self._host.request(socket, method, target, body=body, timeout=left, limit=limit, each=heard)
+        return self._host.request(
+            socket, method, target, body=body, headers=headers, timeout=left, limit=limit, each=heard
+        )
 
     def status(self, path: Path) -> FileStatus | None:
         return self._host.status(path)

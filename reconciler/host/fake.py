@@ -65,8 +65,8 @@ class FakeHost:
         self.unbindable: dict[tuple[str, int, str], str] = {}
         self.owners: dict[str, tuple[str, str]] = {}
         self.folders: set[str] = set()  # besides those that files stand in
-        self.links: set[str] = set()
-        self.denied: set[str] = set()
+        self.links, self.denied = set[str](), set[str]()
+        self.headers: dict[str, str] = {}  # of the last request
         self.host_facts = facts
         self.log: list[Call] = []
         self.said: list[str] = []  # what was reported
@@ -223,6 +223,7 @@ class FakeHost:
         target: str,
         *,
         body: bytes = b"",
+        headers: Mapping[str, str] = {},
         timeout: float,
         limit: int = OUTPUT_LIMIT,
         each: Callable[[bytes], None] | None = None,
@@ -232,6 +233,7 @@ class FakeHost:
             service = self.services.get(str(socket))
             if service is None:
                 raise NoService(f"cannot talk to {socket}: there is no such socket")
+            self.headers = dict(headers)
             response = service(method, target, body)
             if len(response.body) > limit:
                 raise HostError(f"cannot talk to {socket}: its answer is longer than {limit} bytes")

@@ -123,13 +123,14 @@ class LocalHost:
         target: str,
         *,
         body: bytes = b"",
+        headers: Mapping[str, str] = {},
         timeout: float,
         limit: int = OUTPUT_LIMIT,
         each: Callable[[bytes], None] | None = None,
     ) -> Response:
         from reconciler.host.unix_http import request
 
-        return request(socket, method, target, body=body, timeout=timeout, limit=limit, each=each)
+        return request(socket, method, target, body=body, headers=headers, timeout=timeout, limit=limit, each=each)
 
     def status(self, path: Path) -> FileStatus | None:
         with suppress(_Absent), _trouble("look at", path):

@@ -127,11 +127,14 @@ class Host(Protocol):
         target: str,
         *,
         body: bytes = b"",
+        headers: Mapping[str, str] = {},
         timeout: float,
         limit: int = 16 * 2**20,
         each: Callable[[bytes], None] | None = None,
     ) -> Response:
         """One HTTP exchange with a service on a Unix socket; a `body` is JSON. Any status is an answer.
+
+        `headers` may hold secrets: they are sent, and never get into a message.
 
         GET and HEAD only read. Where nothing listens it raises NoService; a longer answer than `limit` raises.
         With `each`, the body of a success is handed over part by part as it comes, any number of bytes at a time, and

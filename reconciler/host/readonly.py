@@ -70,13 +70,16 @@ class ReadOnlyHost:
         target: str,
         *,
         body: bytes = b"",
+        headers: Mapping[str, str] = {},
         timeout: float,
         limit: int = OUTPUT_LIMIT,
         each: Callable[[bytes], None] | None = None,
     ) -> Response:
         if method not in READING_METHODS:
             _refuse(method, target)
-        return self._host.request(socket, method, target, body=body, timeout=timeout, limit=limit, each=each)
+        return self._host.request(
+            socket, method, target, body=body, headers=headers, timeout=timeout, limit=limit, each=each
+        )
 
     def status(self, path: Path) -> FileStatus | None:
         return self._host.status(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import _socket
 import errno
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from reconciler.host.limits import NoService
@@ -26,6 +26,7 @@ def request(
     target: str,
     *,
     body: bytes,
+    headers: Mapping[str, str],
     timeout: float,
     limit: int,
     each: Callable[[bytes], None] | None = None,
@@ -34,7 +35,7 @@ def request(
 
     With `each`, the body of a success goes there, part by part; time and limit are those of one part.
     """
-    head = _request_head(method, target, body)
+    head = _request_head(method, target, body, headers)
     stream = _Stream(socket, timeout, limit)
     try:
         stream.connect()
@@ -50,10 +51,14 @@ class _Malformed(Exception):
     """The answer is not HTTP, or ends too early; the text says how."""
 
 
-def _request_head(method: str, target: str, body: bytes) -> bytes:
+def _request_head(method: str, target: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     if not target.startswith("/") or not target.isascii() or not target.isprintable() or " " in target:
         raise HostError(f"cannot send {method} {target!r}: it is not a request target")
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", "Accept: */*"]
+    for name, value in headers.items():
+        if not value.isascii() or not value.isprintable():
+            raise HostError(f"cannot send {method} {_path(target)}: the header {name} is not plain text")
+        lines.append(f"{name}: {value}")
     if body or method not in ("GET", "HEAD"):
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")

@@ -11,7 +11,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from reconciler.kinds.common import CommonSpec
 from reconciler.kinds.fields import Command, Environment, Invalid, Schedule, one_of, text
 
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+USER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
 
 def _directory(value: object) -> str:
@@ -23,7 +23,7 @@ def _directory(value: object) -> str:
 
 def _user(value: object) -> str:
     found = text(value, what="a user name")
-    if _USER.fullmatch(found) is None:
+    if USER_NAME.fullmatch(found) is None:
         raise Invalid(f"{found!r} is not a user name")
     return found
 
@@ -62,7 +62,7 @@ Scheduler = Annotated[
 Need = Annotated[str, PlainValidator(one_of("keychain", "gui")), WithJsonSchema({"enum": ["keychain", "gui"]})]
 Scope = Annotated[str, PlainValidator(one_of("user", "system")), WithJsonSchema({"enum": ["user", "system"]})]
 Missed = Annotated[str, PlainValidator(one_of("skip", "latest")), WithJsonSchema({"enum": ["skip", "latest"]})]
-User = Annotated[str, PlainValidator(_user), WithJsonSchema({"type": "string", "pattern": f"^{_USER.pattern}$"})]
+User = Annotated[str, PlainValidator(_user), WithJsonSchema({"type": "string", "pattern": f"^{USER_NAME.pattern}$"})]
 
 
 class Automation(CommonSpec):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from reconciler.kinds.automation import Directory, Scope, User, folder_of
+from reconciler.kinds.automation import USER_NAME, Directory, Scope, folder_of
 from reconciler.kinds.common import CommonSpec
 from reconciler.kinds.fields import Command, Duration, Environment, Invalid, Model, Text, one_of, text, type_name
 from reconciler.kinds.probes import ProbeSpec
@@ -18,6 +18,7 @@ SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGK
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
 _IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:-]*(?:@sha256:[0-9a-f]{64})?")
 _VOLUME = re.compile(r"(?P<source>/[^:]*|~/[^:]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(?P<target>/[^:]*)(?::(?P<mode>ro|rw))?")
+_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?")
 _NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 
 
@@ -55,6 +56,11 @@ Volume = Annotated[
     str,
     _shaped(_VOLUME, "a volume", "write name:/path, /host/path:/path or /host/path:/path:ro"),
     WithJsonSchema({"type": "string", "examples": ["data:/var/lib/data", "/srv/www:/www:ro"]}),
+]
+Account = Annotated[
+    str,
+    _shaped(_ACCOUNT, "a user name", 'write a name; in a container "1000" and "1000:1000" are fine too'),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ACCOUNT.pattern}$"}),
 ]
 Network = Annotated[
     str, _shaped(_NETWORK, "a network name", "letters, digits, . _ -"), WithJsonSchema({"type": "string"})
@@ -103,11 +109,17 @@ class Service(CommonSpec):
         description="What to run. A list is a program with its arguments; text is a line for /bin/sh. "
         "A container runs its image's own command if not given.",
     )
+    entrypoint: Command | None = Field(
+        None, description="What stands before the command in place of the image's own entrypoint. Containers only."
+    )
     working_directory: Directory | None = Field(None, description="The folder to run in.")
     environment: Environment = Field(
         default_factory=dict, description="Variables for the program. Not for secrets: they stand in clear."
     )
-    user: User | None = Field(None, description="Whom it runs as. Only root may set it, except in a container.")
+    user: Account | None = Field(
+        None,
+        description="Whom it runs as. Only root may set it, except in a container, where it may be ids: 1000:1000.",
+    )
     scope: Scope | None = Field(
         None, description="user: the manager of your own session; system: that of the machine. root: system."
     )
@@ -142,6 +154,10 @@ class Service(CommonSpec):
             raise Invalid("has neither image nor command", hint="write what to run")
         if self.image is None and self.supervisor == "container":
             raise Invalid("is a container without an image", hint="write image")
+        if self.image is None and self.entrypoint is not None:
+            raise Invalid("has an entrypoint without an image", hint="write all of it as the command")
+        if self.image is None and self.user is not None and USER_NAME.fullmatch(self.user) is None:
+            raise Invalid(f"names the user {self.user!r}, which only a container can have", hint="write a name")
         return self
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reconciler.model.data import Json
 
 Step = str | int
+MERGE = "<<"
 
 
 @dataclass(slots=True)
@@ -30,6 +31,14 @@ class Node:
         if self.items is not None:
             return [node.plain() for node in self.items]
         return self.value
+
+    def merge(self) -> None:
+        """Put what `<<` names into this mapping, behind what it says itself; the first of several wins."""
+        other = self.members.pop(MERGE, None) if self.members is not None else None
+        for each in [] if other is None else (other.items or [other]):
+            for key, node in (each.members or {}).items():
+                if self.members is not None and self.keys is not None and key not in self.members:
+                    self.members[key], self.keys[key] = node, (each.keys or {})[key]
 
     def child(self, step: Step) -> Node | None:
         if self.members is not None and isinstance(step, str):

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from reconciler.load.gate import document_lines, everyday
-from reconciler.load.nodes import Node
+from reconciler.load.nodes import MERGE, Node
 from reconciler.load.scalars import plain_scalar
 from reconciler.load.text import SourceText
 from reconciler.model.data import Json
@@ -61,12 +61,15 @@ def _fast_loader() -> Callable[[str], list[Any] | None] | None:
         return None
 
 
-def read_reference(source: SourceText) -> tuple[list[Node], list[Problem]]:
-    """Every document that has content, with the place of each part, and everything that is refused."""
+def read_reference(source: SourceText, *, merging: bool = False) -> tuple[list[Node], list[Problem]]:
+    """Every document that has content, with the place of each part, and everything that is refused.
+
+    `merging` is for files of other tools, in which `<<` may stand.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    reader = _Reader(source)
+    reader = _Reader(source, merging)
     try:
         for event in YAML(typ="safe", pure=True).parse(source.text):
             reader.take(event)
@@ -104,6 +107,7 @@ class _Reader:
     """Builds nodes from parser events and collects what is refused."""
 
     source: SourceText
+    merging: bool = False
     documents: list[Node] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     stopped: bool = False
@@ -177,6 +181,8 @@ class _Reader:
 
     def _close(self) -> None:
         done = self.stack.pop()
+        if self.merging:
+            done.node.merge()
         if done.anchor:
             self.anchors[done.anchor] = done.node
         self._attach(done.node)
@@ -236,7 +242,7 @@ class _Reader:
             )
             self._refuse(event, f"a key must be text, found {found}", "quote it")
             return None
-        if node.value == "<<" and not quoted:
+        if node.value == MERGE and not quoted and not self.merging:
             self._refuse(event, "merge keys (<<) are not part of YAML 1.2", "write the fields out")
             return None
         if node.value in keys:

@@ -20,7 +20,7 @@ from reconciler.model.errors import CommandTimeout
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _BODY = frozenset(
-    {"Image", "Cmd", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts"}
+    {"Image", "Cmd", "Entrypoint", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts"}
     | {"Labels", "StopSignal", "StopTimeout", "HostConfig"}
 )
 _HOST_CONFIG = frozenset(["Binds", "PortBindings", "RestartPolicy", "NetworkMode"])
@@ -92,6 +92,7 @@ class EngineApi:
             ("POST", f"{one}/rename", self._rename),
             ("DELETE", one, self._delete),
             ("POST", "/images/create", self._pull),
+            ("GET", "/images/json", self._images),
             ("GET", "/images/(.+)/json", self._image),
             ("POST", "/networks/create", self._make_network),
             ("POST", "/networks/([^/]+)/connect", self._connect),
@@ -220,6 +221,9 @@ class EngineApi:
     def _image(self, name: str, _query: object, _body: object) -> Response:
         id_ = self.images.get(name) or (name if name in self.images.values() else None)
         return _json(200, {"Id": id_, "Config": {}}) if id_ else _said(404, f"No such image: {name}")
+
+    def _images(self, _query: object, _body: object) -> Response:
+        return _json(200, [{"Id": id_, "RepoTags": [name]} for name, id_ in self.images.items()])
 
     def _make_network(self, _query: object, body: dict[str, Any]) -> Response:
         if body["Name"] in self.networks:

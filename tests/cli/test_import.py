@@ -231,3 +231,37 @@ def test_whatever_stands_in_a_table_the_result_loads_and_no_control_character_ge
         assert all(letter.isprintable() or letter == "\n" for letter in text)
     workplace.write("desired/imported.yaml", ran.out)
     assert workplace.run("validate").code == 0
+
+
+COMPOSE = """\
+services:
+  web:
+    image: nginx:1
+    privileged: true
+  odd:
+    image: UPPER
+"""
+
+
+def test_a_compose_file_becomes_manifests_and_its_losses_are_listed_with_their_places(workplace: Workplace) -> None:
+    workplace.write("compose.yaml", COMPOSE)
+    ran = workplace.run("import", "compose.yaml")
+    assert ran.code == 0, ran.err
+    assert "# Look at this: privileged cannot be carried over (compose.yaml:4)." in ran.out
+    assert "compose.yaml:5, service odd: a manifest would refuse it: image" in ran.err
+    assert "docker compose -f compose.yaml down" in ran.err
+    workplace.write("desired/imported.yaml", ran.out)
+    assert workplace.run("validate").out == "1 manifest in 1 file is valid\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot import none.yaml: no such file"), ("a: [", "cannot read the YAML")]
+)
+def test_a_compose_file_that_cannot_be_read_is_an_error(
+    workplace: Workplace, content: str | None, message: str
+) -> None:
+    if content is not None:
+        workplace.write("none.yaml", content)
+    ran = workplace.run("import", "none.yaml")
+    assert (ran.code, ran.out) == (1, "")
+    assert message in ran.err

@@ -19,7 +19,7 @@ from reconciler.providers.container.provider import Container
 from reconciler.providers.container.rows import NEW, OLD
 from reconciler.providers.container.spec import canonical
 from reconciler.testing.builders import change, resource
-from tests.container.world import engine_of, fake_host, service
+from tests.container.world import IMAGES, engine_of, fake_host, service
 
 PROVIDER = Container({})
 PORT: Json = [{"host": 8081, "target": 80, "address": "127.0.0.1", "protocol": "tcp"}]
@@ -400,3 +400,89 @@ def test_a_stand_in_is_as_strict_as_an_engine() -> None:
         ("GET", "/containers/json", b"", 400),
     ):
         assert engine(method, target, body).status == status_, (method, target)
+
+
+# Drift of what a name stands for
+
+
+def asked(host: FakeHost) -> list[str]:
+    engine_of(host).log.clear()
+    seen(host)
+    return [line.partition("?")[0] for line in engine_of(host).log]
+
+
+def test_a_retagged_image_is_drift_where_the_manifest_follows_the_tag() -> None:
+    host = fake_host()
+    one = service("web", pull="always")
+    create(host, one)
+    assert seen(host)["web"].state == canonical(one)
+    engine_of(host).registry["app:1"] = engine_of(host).images["app:1"] = "sha256:" + "9" * 64
+    drifted = seen(host)["web"]
+    assert drifted.state.attributes["image"] == IMAGES["app:1"]
+    assert asked(host) == ["GET /containers/json", "GET /images/json"]
+    made = create(host, one)
+    assert seen(host)["web"].state == canonical(one)
+    assert len(names(host)) == 2
+    PROVIDER.apply(host, [made.inverse()])
+    assert seen(host)["web"].state == drifted.state
+
+
+def test_a_retagged_image_is_not_looked_at_where_the_manifest_does_not_ask_for_it() -> None:
+    host = fake_host()
+    one = service("web")
+    create(host, one)
+    engine_of(host).images["app:1"] = "sha256:" + "9" * 64
+    assert seen(host)["web"].state == canonical(one)
+    assert asked(host) == ["GET /containers/json"]
+
+
+def test_a_tag_that_was_taken_away_is_no_other_image() -> None:
+    host = fake_host()
+    one = service("web", pull="always")
+    create(host, one)
+    del engine_of(host).images["app:1"]
+    assert seen(host)["web"].state == canonical(one)
+
+
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("redis", "docker.io/library/redis:latest"),
+        ("docker.io/library/redis:7", "redis:7"),
+        ("me/app", "docker.io/me/app:latest"),
+        ("a.b:5000/app", "a.b:5000/app:latest"),
+    ],
+)
+def test_names_of_images_are_compared_as_engines_mean_them(written: str, listed: str) -> None:
+    from reconciler.providers.container.rows import whole_name
+
+    assert whole_name(written) == whole_name(listed)
+
+
+# What a review says of it
+
+
+def reviewed(before: Resource, after: Resource | None, action: Action = Action.UPDATE) -> list[str]:
+    wanted = canonical(after) if after is not None else None
+    made = change(str(before.id), canonical(before), wanted, action=action, provider="container")
+    return [finding.message for finding in PROVIDER.review({}, {}, [made])]
+
+
+def test_downtime_is_said_where_there_is_any() -> None:
+    assert reviewed(service("web"), service("web", environment={"A": "1"})) == []
+    port = service("web", ports=PORT)
+    assert reviewed(port, service("web", ports=PORT, environment={"A": "1"})) == [
+        "Service/web is down while its container is made again"
+    ]
+    assert reviewed(port, None, Action.DELETE) == ["Service/web is down once it is removed"]
+    for action in (Action.ADOPT, Action.RELEASE):
+        (said,) = reviewed(service("web"), service("web"), action)
+        assert said.startswith("no engine can ")
+
+
+def test_a_container_of_somebody_else_in_the_way_is_a_refusal() -> None:
+    made = change("Service/web", None, canonical(service("web")), provider="container")
+    facts: dict[str, Json] = {"theirs": {"Service/web": "container web"}}
+    (found,) = PROVIDER.review(facts, {}, [made])
+    assert (found.message, found.hazard) == ("a container of somebody else is called web", None)
+    assert PROVIDER.review({}, {}, [made]) == ()

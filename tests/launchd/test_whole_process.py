@@ -121,3 +121,10 @@ def test_import_and_adopt_leave_nothing_to_do(mac: Mac) -> None:
     assert sorted(mac.jobs()) == ["reconciler.automation.backup"]
     assert [path.name for path in mac.agents.iterdir()] == ["reconciler.automation.backup.plist"]
     assert mac.run("plan", "desired", "--detailed-exitcode").returncode == 0
+    done = mac.run("release", "Automation/backup", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (left,) = mac.agents.iterdir()
+    assert plistlib.loads(left.read_bytes())["ProgramArguments"] == ["/bin/backup"]
+    assert len(mac.jobs()) == 1
+    status = mac.run("status")
+    assert "1 owned" not in status.stdout

@@ -127,7 +127,7 @@ def adopt() -> Plan:
 
 def release() -> Plan:
     side = ("0 3 * * *", "/usr/local/bin/backup --keep=7", {})
-    reason = "released: it stays as it is and is yours again"
+    reason = "released: it stays and is yours again"
     item = change(Action.RELEASE, Cause.REQUESTED, reason, "backup-database", side, side, where=f"{CRONTAB}, line 2")
     return plan_of([replace(item, document_after=None)], unchanged=2)
 

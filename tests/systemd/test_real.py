@@ -195,6 +195,7 @@ def test_a_foreign_timer_is_imported_as_a_manifest(real: RealHost) -> None:
     backup, odd = PROVIDER.foreign(real, None)
     assert backup.manifest is not None
     assert backup.manifest["spec"] == {
+        "scheduler": "systemd",
         "command": ["/bin/true", "--all"],
         "scope": "user",
         "missed": "latest",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 
-from reconciler.model.change import Action, Change, field_diffs
+from reconciler.model.change import Action, Change, Danger, field_diffs
 from reconciler.model.state import State
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -64,6 +64,8 @@ class Clockwork:
                 return self._line("next runs: ", change.after, 3)
             case Action.DELETE:
                 return self._line("would have run next: ", change.before, 1)
+            case Action.RELEASE | Action.ADOPT if _stops(change):
+                return ()
             case Action.RELEASE:
                 return ("it runs as before",)
             case Action.ADOPT if not field_diffs(change.before, change.after):
@@ -103,6 +105,10 @@ def zone_of(name: str) -> tzinfo | None:
 def instant(moment: datetime, zone: tzinfo | None) -> str:
     """`2026-11-21 03:10`, in that zone or in UTC."""
     return f"{moment.astimezone(zone or UTC):%Y-%m-%d %H:%M}"
+
+
+def _stops(change: Change) -> bool:
+    return any(hazard.danger is Danger.DOWNTIME for hazard in change.hazards)
 
 
 def _schedule(state: State | None) -> object:

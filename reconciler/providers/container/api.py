@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, cast
 from urllib.parse import quote, urlencode
@@ -39,6 +39,7 @@ class Engine:
 
     host: Host
     socket: Path
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # says where credentials are
 
     def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Object]:
         """Every container, stopped ones too."""
@@ -50,6 +51,9 @@ class Engine:
 
     def image(self, name: str) -> Object | None:
         return self._found(f"/images/{_part(name)}/json")
+
+    def images(self) -> list[Object]:
+        return _objects(self._json("GET", "/images/json"))
 
     def network(self, name: str) -> Object | None:
         return self._found(f"/networks/{_part(name)}")
@@ -93,12 +97,15 @@ class Engine:
 
     def pull(self, image: str) -> None:
         """Fetch an image. The engine says in the stream of progress, not in the status, whether that failed."""
+        from reconciler.providers.container.credentials import credentials
         from reconciler.providers.container.pull import Pull
 
         name, tag = split_reference(image)
         query = urlencode({"fromImage": name, "tag": tag})
+        shown = credentials(self.host, self.environ, image)
+        headers = {"X-Registry-Auth": shown} if shown else {}
         pull = Pull(image, self.host)
-        done = self._do("POST", f"/images/create?{query}", timeout=PULL_SILENCE, each=pull.feed)
+        done = self._do("POST", f"/images/create?{query}", headers=headers, timeout=PULL_SILENCE, each=pull.feed)
         pull.end()
         if pull.error is not None:
             raise Refusal(f"cannot pull {image}: {pull.error}", done.status)
@@ -130,13 +137,14 @@ class Engine:
         body: Object | None = None,
         *,
         fine: Sequence[int] = (),
+        headers: Mapping[str, str] = {},
         timeout: float = TIMEOUT,
         each: Callable[[bytes], None] | None = None,
     ) -> Response:
         data = b"" if body is None else json.dumps(body).encode("ascii")
         try:
             answer = self.host.request(
-                self.socket, method, target, body=data, timeout=timeout, limit=LIMIT, each=each
+                self.socket, method, target, body=data, headers=headers, timeout=timeout, limit=LIMIT, each=each
             )
         except NoService as error:
             hint = "start the container engine, or set DOCKER_HOST to the socket of the one you mean"

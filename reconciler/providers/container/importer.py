@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from reconciler.model.address import NAME_PATTERN
@@ -11,7 +12,7 @@ from reconciler.model.data import Json
 from reconciler.model.lazy import pattern
 from reconciler.provider import Imported
 from reconciler.providers.container.api import Engine, Object
-from reconciler.providers.container.rows import row_of
+from reconciler.providers.container.rows import Row, row_of
 
 _NAME = pattern(NAME_PATTERN)
 _POLICIES = {"always": "always", "unless-stopped": "always", "on-failure": "on-failure", "no": "no", "": "no"}
@@ -23,14 +24,37 @@ _BEYOND = {
     "CapAdd": "added capabilities",
     "CapDrop": "dropped capabilities",
     "Devices": "devices",
+    "DeviceRequests": "requests for devices",
     "Dns": "name servers",
+    "DnsSearch": "search domains",
     "ExtraHosts": "extra hosts",
+    "GroupAdd": "added groups",
+    "Init": "an init process",
     "Memory": "a memory limit",
+    "MemoryReservation": "a memory reservation",
     "NanoCpus": "a processor limit",
+    "CpuQuota": "a processor quota",
+    "CpuShares": "processor shares",
+    "CpusetCpus": "chosen processors",
     "ReadonlyRootfs": "a read-only root",
     "SecurityOpt": "security options",
+    "Sysctls": "kernel settings",
     "Tmpfs": "tmpfs mounts",
+    "VolumesFrom": "volumes of other containers",
+    "Links": "links to other containers",
 }
+# Labels of those who made it: on a container that they did not make these would be a lie.
+_MAKERS = ("reconciler.", "com.docker.compose.", "io.podman.", "io.buildah.", "PODMAN_SYSTEMD_UNIT")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A container as a manifest would have it, and what no manifest can say."""
+
+    spec: dict[str, Json]
+    labels: dict[str, str]
+    notes: tuple[str, ...]
+    passing: bool  # it removes itself when it stops
 
 
 def foreign(engine: Engine, mark: str) -> tuple[Imported, ...]:
@@ -48,15 +72,24 @@ def foreign(engine: Engine, mark: str) -> tuple[Imported, ...]:
             why = f"a manifest cannot be called {row.name}: rename the container to small letters, digits, . and -"
             found.append(Imported(where, text, None, why))
             continue
-        spec, notes = spec_of(about, engine.image(row.image_id or row.image) or {})
-        refused = _refused(spec)
-        manifest = None if refused else _manifest(row.name, spec)
-        found.append(Imported(where, text, manifest, refused, tuple(notes)))
+        found.append(_imported(row, about, engine.image(row.image_id or row.image) or {}))
     return tuple(found)
 
 
-def _manifest(name: str, spec: Mapping[str, Json]) -> dict[str, Json]:
-    return {"apiVersion": "reconciler/v1", "kind": "Service", "metadata": {"name": name}, "spec": dict(spec)}
+def _imported(row: Row, about: Object, image: Object) -> Imported:
+    draft = read(about, image)
+    why = _refused(draft.spec)
+    if draft.passing:
+        why = "it was started with --rm: a container that takes its place could not be undone"
+    metadata: dict[str, Json] = {"name": row.name, **({"labels": dict(draft.labels)} if draft.labels else {})}
+    manifest: dict[str, Json] = {
+        "apiVersion": "reconciler/v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": draft.spec,
+    }
+    where, text = f"container {row.name}", f"{row.image} as {row.name}"
+    return Imported(where, text, None if why else manifest, why, draft.notes)
 
 
 def _refused(spec: Mapping[str, Json]) -> str | None:
@@ -70,8 +103,8 @@ def _refused(spec: Mapping[str, Json]) -> str | None:
     return None
 
 
-def spec_of(about: Object, image: Object) -> tuple[dict[str, Json], list[str]]:
-    """A service's spec from an inspection, without what the image says already; and what it cannot say."""
+def read(about: Object, image: Object) -> Draft:
+    """A service's spec and labels from an inspection, without what the image says already; and what it cannot say."""
     config, host = _mapping(about, "Config"), _mapping(about, "HostConfig")
     base = _mapping(image, "Config")
     notes: list[str] = []
@@ -80,7 +113,7 @@ def spec_of(about: Object, image: Object) -> tuple[dict[str, Json], list[str]]:
     if command and command != base.get("Cmd"):
         spec["command"] = command
     if config.get("Entrypoint") and config.get("Entrypoint") != base.get("Entrypoint"):
-        notes.append("its own entrypoint is not carried over: write it into the command")
+        spec["entrypoint"] = config["Entrypoint"]
     for ours, theirs in (("workingDirectory", "WorkingDir"), ("user", "User")):
         # An image that says nothing means /; Podman says so of a container, Docker does not.
         if config.get(theirs) and config.get(theirs) not in (
@@ -101,7 +134,27 @@ def spec_of(about: Object, image: Object) -> tuple[dict[str, Json], list[str]]:
     signal = str(config.get("StopSignal") or "SIGTERM")
     spec["stop"] = {"signal": _SIGNALS.get(signal, signal), "grace": f"{config.get('StopTimeout') or 10}s"}
     notes += [f"{what} cannot be carried over" for name, what in _BEYOND.items() if host.get(name)]
-    return spec, notes
+    if config.get("Healthcheck") and config.get("Healthcheck") != base.get("Healthcheck"):
+        notes.append("its own health check cannot be carried over: write `health` with what to ask from outside")
+    return Draft(spec, _labels(config, base, notes), tuple(notes), bool(host.get("AutoRemove")))
+
+
+def _labels(config: Object, base: Object, notes: list[str]) -> dict[str, str]:
+    from reconciler.kinds.envelope import Metadata
+
+    inherited, found = _mapping(base, "Labels"), {}
+    for name, value in sorted(_mapping(config, "Labels").items()):
+        if inherited.get(name) == value or name.startswith(_MAKERS):
+            continue
+        try:
+            Metadata.model_validate({"name": "x", "labels": {name: value}})
+        except ValueError:
+            notes.append(f"its label {name} cannot be carried over")
+        else:
+            found[name] = str(value)
+    if "com.docker.compose.project" in _mapping(config, "Labels"):
+        notes.append("compose made it, and will not know what takes its place: take it out of the compose file")
+    return found
 
 
 def _add(spec: dict[str, Json], name: str, value: Sequence[Json]) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from reconciler.model.address import ResourceId
+from reconciler.model.data import Json
 from reconciler.model.errors import UnsupportedSpec
 from reconciler.model.resource import Resource, Source
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.make import ended
-from reconciler.providers.container.rows import NEW, Row, note, row_of, state_of
+from reconciler.providers.container.review import facts
+from reconciler.providers.container.rows import NEW, Row, follows, note, row_of, state_of, whole_name
 from reconciler.providers.container.spec import ID, canonical, document
 
 PROVIDER = "container"
@@ -26,26 +29,39 @@ def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
         if row.owner is not None:
             mine.setdefault(row.owner, []).append(row)
     found: dict[ResourceId, Observed] = {}
+    tags = tags_for(engine, rows)
     for id_, group in mine.items():
         standing = sorted((row for row in group if row.stands), key=lambda row: (row.name != id_.name, row.name))
         if standing:
-            found[id_] = _ours(id_, standing)
+            found[id_] = _ours(id_, standing, tags)
     for one in wanted:
         midway = _midway(engine, one, mine.get(one.id, []), found.get(one.id))
         if midway is not None:
             found[one.id] = midway
     missing = [one.id for one in wanted if one.desired is not None and one.id not in found]
-    every = [*found.values(), *_in_the_way(engine, missing)]
-    return Observation(tuple(sorted(every, key=lambda item: (item.id, item.where))))
+    theirs = _in_the_way(engine, missing)
+    every = sorted([*found.values(), *theirs], key=lambda item: (item.id, item.where))
+    return Observation(tuple(every), facts({str(item.id): (item.where, item.state) for item in theirs}))
 
 
-def _ours(id_: ResourceId, standing: Sequence[Row]) -> Observed:
+def tags_for(engine: Engine, rows: Sequence[Row]) -> Mapping[str, str]:
+    """Image ids by name: one list, and only where one of these containers follows the name of its image."""
+    if not any(follows(row) for row in rows):
+        return {}
+    return {
+        whole_name(str(tag)): str(item.get("Id"))
+        for item in engine.images()
+        for tag in cast("Sequence[Json]", item.get("RepoTags") or ())
+    }
+
+
+def _ours(id_: ResourceId, standing: Sequence[Row], tags: Mapping[str, str]) -> Observed:
     row = standing[0]
     trouble = None
     if len(standing) > 1:
         names = " and ".join(row.name for row in standing)
         trouble = f"the containers {names} both carry its mark"
-    return _observed(id_, row, state_of(row, id_), Ownership.OURS, trouble)
+    return _observed(id_, row, state_of(row, id_, tags), Ownership.OURS, trouble)
 
 
 def _observed(id_: ResourceId, row: Row, state: State, ownership: Ownership, trouble: str | None = None) -> Observed:
@@ -97,14 +113,18 @@ def _in_the_way(engine: Engine, missing: Iterable[ResourceId]) -> list[Observed]
 
 
 def foreign_state(engine: Engine, row: Row) -> State:
-    """What a container without our mark was made from, as far as a manifest could say it."""
+    """What a container without our mark was made from, as far as a manifest could say it; and what none can say."""
     from reconciler.kinds.service import Service
-    from reconciler.providers.container.importer import spec_of
+    from reconciler.providers.container.importer import read
 
     about = engine.container(row.id) or {}
-    spec, _ = spec_of(about, engine.image(row.image_id or row.image) or {})
+    draft = read(about, engine.image(row.image_id or row.image) or {})
+    resource = Resource(ResourceId("Service", row.name), {}, Source("", 0), labels=draft.labels)
     try:
-        state = canonical(Resource(ResourceId("Service", row.name), Service.spec_data(spec), Source("", 0)))
+        state = canonical(replace(resource, spec=Service.spec_data(draft.spec)))
     except (ValueError, UnsupportedSpec):
         state = State({"image": row.image, "id": row.id})
-    return state if row.runs else State({**state.attributes, "status": "stopped"})
+    more: dict[str, Json] = {} if row.runs else {"status": "stopped"}
+    if draft.notes:
+        more["lost"] = sorted(draft.notes)
+    return State({**state.attributes, **more, **({"passing": True} if draft.passing else {})})

@@ -9,10 +9,11 @@ from typing import ClassVar
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Change
+from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
-from reconciler.provider import Imported, Support, Supported, Unsupported, Wanted
+from reconciler.provider import Described, Finding, Imported, Support, Supported, Unsupported, Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.sockets import NoEngine, find
 from reconciler.providers.container.spec import ID, canonical, document
@@ -64,6 +65,16 @@ class Container:
                 message = f"cannot {change.action} {change.id}: {error.message}"
                 raise ApplyError(message, where=f"container {change.id.name}", hint=error.hint) from error
 
+    def review(
+        self,
+        facts: Mapping[str, Json],
+        after: Mapping[ResourceId, State],  # noqa: ARG002
+        changes: Sequence[Change],
+    ) -> tuple[Finding, ...]:
+        from reconciler.providers.container.review import review
+
+        return review(facts, changes)
+
     def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
         from reconciler.providers.container.health import health
 
@@ -80,5 +91,10 @@ class Container:
         except (NoEngine, HostError) as error:
             raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
 
+    def described(self, host: Host, file: Described) -> tuple[Imported, ...]:
+        from reconciler.providers.container.compose.file import compose
+
+        return compose(host, file, self._environ)
+
     def _engine(self, host: Host) -> Engine:
-        return Engine(host, find(host, self._environ))
+        return Engine(host, find(host, self._environ), self._environ)

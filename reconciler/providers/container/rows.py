@@ -127,14 +127,19 @@ def made(row: Row) -> State | None:
     return state if state.digest == row.labels.get(DIGEST) else None
 
 
-def state_of(row: Row, id_: ResourceId) -> State:
-    """How it was made, with what has changed since in the place of what was asked for."""
+def state_of(row: Row, id_: ResourceId, tags: Mapping[str, str]) -> State:
+    """How it was made, with what has changed since in the place of what was asked for.
+
+    `tags` are the images that names stand for now, for a container that follows the name of its image.
+    """
     origin = made(row)
     if origin is None:
         return State({"image": row.image, "name": row.name, "record": "changed"})
     found = dict(origin.attributes)
     if IMAGE in row.labels and _bare(row.image_id) != _bare(row.labels[IMAGE]):
         found["image"] = row.image if row.image != found.get("image") else row.image_id
+    elif follows(row) and _bare(tags.get(whole_name(str(found["image"])), row.image_id)) != _bare(row.image_id):
+        found["image"] = row.image_id
     status = _deviation(row, origin)
     if status is not None:
         found["status"] = status
@@ -144,6 +149,19 @@ def state_of(row: Row, id_: ResourceId) -> State:
         _note_ports(row, found)
     _note_networks(row, found)
     return State(found)
+
+
+def follows(row: Row) -> bool:
+    """Whether its manifest wants whatever its image is called at the time, as `pull: always` says."""
+    origin = made(row)
+    return origin is not None and origin.attributes.get("pull") == "always"
+
+
+def whole_name(image: str) -> str:
+    """A name as engines list it, whether it was written with a tag and Docker's own registry or without."""
+    last = image.rpartition("/")[2]
+    tagged = image if ":" in last or "@" in last else f"{image}:latest"
+    return tagged.removeprefix("docker.io/").removeprefix("library/")
 
 
 def _bare(image: str) -> str:

@@ -22,7 +22,13 @@ NETWORK = "reconciler.network"
 RELEASED = "reconciler.released"
 PREFIX = "reconciler."
 
-OBSERVED_ONLY = ("status", "name", "record")  # a state has these only where a container is not as it was made
+OBSERVED_ONLY = (
+    "status",
+    "name",
+    "record",
+    "lost",
+    "passing",
+)  # a state has these only where a container is not as it was made
 ENGINE_NETWORKS = frozenset({"host", "none", "bridge", "default"})
 
 _HOSTNAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62})")
@@ -35,7 +41,6 @@ def canonical(resource: Resource) -> State:
     """The state of the container that this resource asks for. Raises UnsupportedSpec, naming the field."""
     spec = resource.spec
     _refuse_foreign_wishes(resource.id, spec)
-    command = spec.get("command")
     networks = sorted(set(_texts(spec.get("networks"))))
     _refuse_networks(networks, spec)
     restart = cast("Mapping[str, str]", spec.get("restart") or {}).get("policy", "always")
@@ -43,7 +48,8 @@ def canonical(resource: Resource) -> State:
     wanted: dict[str, Json] = {
         "image": spec["image"],
         "pull": pull if pull != "missing" else None,
-        "command": ["/bin/sh", "-c", command] if isinstance(command, str) else command,
+        "command": _argv(spec.get("command")),
+        "entrypoint": _argv(spec.get("entrypoint")),
         "workingDirectory": _directory(spec.get("workingDirectory")),
         "user": spec.get("user"),
         "hostname": _hostname(spec.get("hostname")),
@@ -88,6 +94,10 @@ def _refuse_networks(networks: Sequence[str], spec: Mapping[str, Json]) -> None:
         raise UnsupportedSpec(f"the network {min(special)} cannot be combined with others", field="networks")
     if special & {"host", "none"} and spec.get("ports"):
         raise UnsupportedSpec(f"no port can be published on the network {min(special)}", field="ports")
+
+
+def _argv(value: Json) -> Json:
+    return ["/bin/sh", "-c", value] if isinstance(value, str) else value
 
 
 def _directory(value: Json) -> Json:
@@ -148,6 +158,19 @@ def as_made(state: State) -> State:
     return State({name: value for name, value in state.attributes.items() if name not in OBSERVED_ONLY})
 
 
+def collide(one: State, other: State) -> bool:
+    """Whether two at once would want the same port or write to the same volume."""
+    if other.attributes.get("networks") == ["host"]:
+        return True
+    published = [
+        (p["host"], p["protocol"])
+        for state in (one, other)
+        for p in cast("Sequence[Mapping[str, Json]]", state.attributes.get("ports", ()))
+    ]
+    volumes = any(not volume.endswith(":ro") for volume in _texts(other.attributes.get("volumes")))
+    return len(set(published)) < len(published) or volumes
+
+
 def marks(id_: ResourceId, state: State, image: str) -> dict[str, str]:
     """The labels that make a container ours, and tell later what it was made from."""
     made = as_made(state)
@@ -172,6 +195,7 @@ def body(state: State, labels: Mapping[str, str], home: str) -> dict[str, Json]:
     }
     made: dict[str, Json] = {
         "Image": wanted["image"],
+        "Entrypoint": wanted.get("entrypoint"),
         "Cmd": wanted.get("command"),
         "WorkingDir": wanted.get("workingDirectory"),
         "User": wanted.get("user"),

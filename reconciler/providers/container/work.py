@@ -17,10 +17,10 @@ from reconciler.model.errors import ApplyError, Conflict, HostError, ReconcileEr
 from reconciler.model.state import State
 from reconciler.providers.container import tidy
 from reconciler.providers.container.api import Engine, Refusal
-from reconciler.providers.container.look import foreign_state
+from reconciler.providers.container.look import foreign_state, tags_for
 from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
 from reconciler.providers.container.rows import NEW, OLD, Row, made, note, row_of, state_of
-from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, marks
+from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, collide, marks
 
 
 def carry_out(engine: Engine, change: Change, home: str) -> None:
@@ -50,6 +50,7 @@ class Work:
         self._rows = [row_of(item) for item in engine.containers()]
         mine = [row for row in self._rows if row.owner == change.id]
         self._standing = [row for row in mine if row.stands]
+        self._tags = tags_for(engine, self._standing)
         self._fresh = [row for row in mine if NEW in row.name]
         self._kept = [row for row in mine if OLD in row.name]
         self._squatter = next((r for r in self._rows if r.name == change.id.name and r.owner != change.id), None)
@@ -71,7 +72,7 @@ class Work:
             return main is None
         if self._fresh and self._undoing:
             return False
-        return len(self._standing) == 1 and main is not None and state_of(main, self._change.id) == after
+        return len(self._standing) == 1 and main is not None and state_of(main, self._change.id, self._tags) == after
 
     def expect(self) -> None:
         """Raises Conflict where `before` does not stand."""
@@ -87,7 +88,7 @@ class Work:
             raise self._conflict(f"the container {main.name} already carries its mark")
         if self._undoing and (main.digest == as_made(before).digest or main is self._exact or self._fresh):
             return  # how well it runs is not the question when it is taken back
-        if state_of(main, self._change.id) != before:
+        if state_of(main, self._change.id, self._tags) != before:
             raise self._conflict(f"somebody changed the container {main.name}")
         if self._squatter is not None:
             raise self._conflict(f"another container is called {self._squatter.name}")
@@ -167,8 +168,9 @@ class Work:
         origin = made(main)
         return (
             origin == after
-            and state_of(main, self._change.id).attributes.keys() - after.attributes.keys() <= {"status", "name"}
-            and as_made(state_of(main, self._change.id)) == after
+            and state_of(main, self._change.id, self._tags).attributes.keys() - after.attributes.keys()
+            <= {"status", "name"}
+            and as_made(state_of(main, self._change.id, self._tags)) == after
             and main.status not in ("dead", "removing")
         )
 
@@ -280,15 +282,5 @@ class Work:
 
 
 def _collide(old: Row, after: State) -> bool:
-    """Whether two at once would want the same port or write to the same volume."""
     origin = made(old)
-    if origin is None or after.attributes.get("networks") == ["host"]:
-        return True
-    ports = {
-        (p["host"], p["protocol"])
-        for state in (origin, after)
-        for p in cast("list[Mapping[str, Json]]", state.attributes.get("ports", []))
-    }
-    count = sum(len(cast("list[Json]", state.attributes.get("ports", []))) for state in (origin, after))
-    volumes = any(not volume.endswith(":ro") for volume in cast("list[str]", after.attributes.get("volumes", [])))
-    return len(ports) < count or volumes
+    return origin is None or collide(origin, after)

@@ -77,7 +77,8 @@ def _draft(table: Table, position: int, user: str) -> _Draft:
         raise _Cannot("another reconciler holds it, as its mark says: release it there first")
     schedule, command = _job(raw)
     environment, notes = _inherited(table.environment(position))
-    spec: dict[str, Json] = {"schedule": _schedule(schedule)}
+    # Named, for `auto` takes launchd on a Mac, and then both would run.
+    spec: dict[str, Json] = {"schedule": _schedule(schedule), "scheduler": "crontab"}
     script = take_apart(command)
     if not script.safe or not script.command or script.command.startswith("eval ") or _relative(script.directory):
         script = Script(command)

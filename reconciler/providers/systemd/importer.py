@@ -77,7 +77,9 @@ def _spec(other: Other, look: Look) -> tuple[dict[str, Json], tuple[str, ...]]:
     if service.get("Type", "simple") not in ("simple", "exec", "oneshot"):
         raise _Cannot(f"it is of Type={service['Type']}")
     renamed = {"command": "command", "directory": "workingDirectory", "environment": "environment", "user": "user"}
-    spec: dict[str, Json] = {renamed[name]: value for name, value in other.runs.items()}
+    # Named, for `auto` would take a crontab first, and then both would run.
+    spec: dict[str, Json] = {"scheduler" if other.kind == "Automation" else "supervisor": "systemd"}
+    spec |= {renamed[name]: value for name, value in other.runs.items()}
     if look.manager.scope == "user":
         spec["scope"] = "user"
     dropped = [f"{s} {n}={v}" for s, n, v in other.lines("") if n not in _UNDERSTOOD.get(s, set())]

@@ -1,0 +1,81 @@
+"""Review: containers of somebody else in the way, and what is down while it is made again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from reconciler.model.change import Action, Change, Danger, Hazard
+from reconciler.model.data import Json
+from reconciler.model.state import State
+from reconciler.provider import Finding
+from reconciler.providers.container.spec import as_made, collide
+
+_MARKED = {
+    Action.ADOPT: "no engine can put a mark on a container that is there: {id} is made again, and is down meanwhile",
+    Action.RELEASE: "no engine can take the mark off a container: {id} is made again, and is down meanwhile",
+}
+
+
+def review(facts: Mapping[str, Json], changes: Sequence[Change]) -> tuple[Finding, ...]:
+    """Refusals first, then hazards in the order of the changes."""
+    return (*_in_the_way(facts, changes), *_passing(facts, changes), *_downtime(changes))
+
+
+def _in_the_way(facts: Mapping[str, Json], changes: Sequence[Change]) -> list[Finding]:
+    theirs = cast("Mapping[str, str]", facts.get("theirs", {}))
+    return [
+        Finding(
+            f"a container of somebody else is called {change.id.name}",
+            (change.id,),
+            f"take it over: `reconcile adopt {change.id}`; or rename one of them",
+        )
+        for change in changes
+        if change.action is Action.CREATE and str(change.id) in theirs
+    ]
+
+
+def _passing(facts: Mapping[str, Json], changes: Sequence[Change]) -> list[Finding]:
+    """What removes itself when it stops could not be brought back."""
+    passing = cast("Sequence[str]", facts.get("passing", ()))
+    return [
+        Finding(
+            f"the container {change.id.name} was started with --rm: it would be gone before its successor is proven",
+            (change.id,),
+            "start it again without --rm, then adopt it; or remove it, and apply",
+        )
+        for change in changes
+        if change.action is Action.ADOPT and str(change.id) in passing
+    ]
+
+
+def _downtime(changes: Sequence[Change]) -> list[Finding]:
+    found: list[Finding] = []
+    for change in changes:
+        message = _why_down(change)
+        if message is not None:
+            found.append(Finding(message, (change.id,), None, Hazard(Danger.DOWNTIME, message)))
+    return found
+
+
+def _why_down(change: Change) -> str | None:
+    """None where nothing stops, or where the successor runs before its predecessor is stopped."""
+    before, after = change.before, change.after
+    if before is None or "status" in before.attributes:
+        return None
+    if change.action in _MARKED:
+        return _MARKED[change.action].format(id=change.id)
+    if after is None:
+        return f"{change.id} is down once it is removed"
+    if as_made(before) == as_made(after) or not collide(before, after):
+        return None
+    return f"{change.id} is down while its container is made again"
+
+
+def facts(theirs: Mapping[str, tuple[str, State]]) -> dict[str, Json]:
+    """What a review must know of the containers in the way, by address: where they are, and whether they stay."""
+    passing = [address for address, (_, state) in sorted(theirs.items()) if state.attributes.get("passing")]
+    found: dict[str, Json] = {}
+    if theirs:
+        found["theirs"] = {address: where for address, (where, _) in sorted(theirs.items())}
+    return found | ({"passing": passing} if passing else {})
