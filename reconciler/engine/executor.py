@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 from reconciler.host.deadline import DeadlineHost
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
-from reconciler.model.errors import ApplyError, Conflict, ReconcileError
+from reconciler.model.errors import ApplyError, Conflict, Hindered, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.state import Owned
@@ -109,7 +109,8 @@ def _apply(walk: Walk, steps: Sequence[ApplyStep], progress: tuple[int, int]) ->
         return None
     error = errors[min(errors)]
     ids = tuple(step.change.id for step in steps)
-    return Failure(str(error), ids, guilty=isinstance(error, ApplyError), stale=isinstance(error, Conflict))
+    guilty = any(isinstance(one, ApplyError) and not isinstance(one, Hindered) for one in errors.values())
+    return Failure(str(error), ids, guilty=guilty, stale=isinstance(error, Conflict))
 
 
 Outcome: TypeAlias = "tuple[list[ApplyStep], ReconcileError | None]"

@@ -79,7 +79,7 @@ def _back(oldest: ApplyStep, newest: ApplyStep, why: str, everything: bool) -> C
     is_ours = last.before is not None and last.action is not Action.ADOPT
     return replace(
         last,
-        action=_action(was_ours, is_ours, first),
+        action=_action(was_ours, is_ours, first, last),
         after=first.before if was_ours or first.action is Action.ADOPT else None,
         exact=first.restore,
         document_after=first.document_before if was_ours or first.action is Action.ADOPT else None,
@@ -88,12 +88,12 @@ def _back(oldest: ApplyStep, newest: ApplyStep, why: str, everything: bool) -> C
     )
 
 
-def _action(was_ours: bool, is_ours: bool, first: Change) -> Action:
-    """The verb that leads from what is to what was."""
+def _action(was_ours: bool, is_ours: bool, first: Change, last: Change) -> Action:
+    """The verb that leads from what is to what was. What was released last still stands, as somebody's own."""
     if was_ours and is_ours:
         return Action.UPDATE
     if was_ours:
-        return Action.ADOPT if first.action is Action.RELEASE else Action.CREATE
+        return Action.ADOPT if last.action is Action.ADOPT else Action.CREATE
     if not is_ours:
         return Action.NONE
     return Action.RELEASE if first.action is Action.ADOPT else Action.DELETE
