@@ -56,12 +56,12 @@ def with_sources(desired: Desired, wanted: Sequence[Intent], providers: Mapping[
 
     So what failed with one content is not held against another one, and is not called stable for it.
     """
-    reading = {name for name in {i.provider for i in wanted} if isinstance(providers[name], HasSources)}
     found: list[Json] = []
-    for intent in wanted:
-        provider = providers[intent.provider] if intent.provider in reading else None
-        if isinstance(provider, HasSources) and (read := provider.source_digest(intent.resource, intent.state)):
-            found.append([str(intent.id), read])
+    for name in sorted({intent.provider for intent in wanted}):
+        provider = providers[name]
+        if isinstance(provider, HasSources):
+            mine = [(i.id, provider.source_digest(i.resource, i.state)) for i in wanted if i.provider == name]
+            found += [[str(id_), read] for id_, read in mine if read is not None]
     if not found:
         return desired
     identity = digest([desired.revision.digest, found])

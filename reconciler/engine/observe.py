@@ -53,6 +53,7 @@ def observe(
 ) -> Snapshot:
     """One snapshot of every backend that is wanted, holds something of ours or is in `also`. Raises ObserveError."""
     found: list[Observed] = []
+    notices: list[str] = []
     facts: dict[str, Mapping[str, Json]] = {}
     support = support or Supports(host, providers)
     wanted = wanted_by_provider(intents, memory.inventory)
@@ -64,6 +65,7 @@ def observe(
         observation = providers[name].observe(host, wanted.get(name, ()))
         found += observation.found
         facts[name] = observation.facts
+        notices += observation.notices
     inventory = _rebuilt(found) if memory.inventory_lost else memory.inventory
     lost = memory.inventory_lost and bool(inventory)
     return Snapshot(
@@ -75,7 +77,7 @@ def observe(
         inventory=inventory,
         inventory_lost=lost,
         quarantine=memory.quarantine,
-        notices=memory.notices + (_loss_notice(len(inventory)) if lost else ()),
+        notices=(*memory.notices, *(_loss_notice(len(inventory)) if lost else ()), *notices),
         mask_key=memory.mask_key,
     )
 

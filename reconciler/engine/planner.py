@@ -158,7 +158,7 @@ class _Graph:
         self.gates[change.id] = number
 
     def _claimed(self, owner: ResourceId) -> tuple[Probe, ...]:
-        """Whether a changed owner still listens where claims that do not change say so: they have no gate of their own."""
+        """Whether a changed owner still listens where unchanged claims say so: they have no gate of their own."""
         unchanged = (i for i in self.wanted.values() if i.id not in self.changed and not i.resource.suspend)
         return tuple(p for intent in unchanged for p in _claims(intent) if p.options.get("owner") == str(owner))
 

@@ -36,10 +36,12 @@ def restore(
             skipped.append(Skip(place.id, "already as it was before"))
             continue
         veto = _changed_since(back, ours.get(place))
+        found = ours.get(place)
+        if veto is not None and everything and found is not None and back.action is Action.DELETE:
+            back, veto = _with_the_edit(back, found), None if found.trouble is None else veto
         if veto is not None:
             vetoes.append(veto)
             continue
-        found = ours.get(place)
         changes.append(replace(back, restore=found.restore, where=found.where) if found else back)
         if oldest.previous is not None and back.after is not None and back.action is not Action.RELEASE:
             owned[place.id] = oldest.previous
@@ -97,6 +99,17 @@ def _action(was_ours: bool, is_ours: bool, first: Change, last: Change) -> Actio
     if not is_ours:
         return Action.NONE
     return Action.RELEASE if first.action is Action.ADOPT else Action.DELETE
+
+
+def _with_the_edit(back: Change, found: Observed) -> Change:
+    """Everything is to go: also what somebody changed since, where the edit is given up by name."""
+    hazard = Hazard(
+        Danger.DATA_LOSS,
+        f"somebody changed {back.id} on the host since: what they wrote goes with it",
+        f"`reconcile release {back.id}` keeps it, as yours",
+        blocking=True,
+    )
+    return replace(back, before=found.state, document_before=found.document, hazards=(hazard,))
 
 
 def _removal(item: Observed, why: str) -> Change:

@@ -26,7 +26,7 @@ _GIVES_OR_TAKES = (Action.ADOPT, Action.RELEASE)
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """A rollout that was left half-way: the host before it, and as it would be after. `touched`: by a person since."""
+    """A rollout left half-way: the host before it, and as it would be after. `touched`: by a person since."""
 
     before: Sight
     target: Mapping[Place, State]
@@ -72,9 +72,7 @@ def judge(stage: Stage, verb: str, result: Pass, halves: dict[int, Half]) -> Sig
     return now
 
 
-def ended(
-    stage: Stage, verb: str, result: Pass, outcome: Outcome, now: Sight, halves: dict[int, Half]
-) -> None:
+def ended(stage: Stage, verb: str, result: Pass, outcome: Outcome, now: Sight, halves: dict[int, Half]) -> None:
     """A rollout that came to an end by itself: stable, as before, or openly half-way."""
     planned = result.planned
     assert planned is not None

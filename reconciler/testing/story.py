@@ -162,9 +162,7 @@ class RolloutStory(RuleBasedStateMachine):
         """What is ours on the host and stands as it should be found."""
         with self.stage.app.journal() as journal:
             wanted = [Wanted(entry.id, None, entry.state) for entry in journal.inventory()]
-        found = [
-            item for one in self.stage.providers.values() for item in one.observe(self.stage.host, wanted).found
-        ]
+        found = [item for one in self.stage.providers.values() for item in one.observe(self.stage.host, wanted).found]
         ours = [item for item in found if item.ownership is Ownership.OURS and item.trouble is None]
         return sorted(ours, key=lambda item: item.place)
 
@@ -182,7 +180,9 @@ class RolloutStory(RuleBasedStateMachine):
         result = self._pass("apply", lambda j: self.stage.app.plan(REQUEST, desired=desired, journal=j), trouble)
         if expected is not None and result.planned is not None and result.recovered is None:
             told = result.planned.plan
-            assert told.vetoes or told.fingerprint == expected, "a look that failed changed the plan, instead of being an error"
+            assert told.vetoes or told.fingerprint == expected, (
+                "a look that failed changed the plan, instead of being an error"
+            )
 
     @precondition(lambda self: self.applied)
     @rule(trouble=_troubles, back=st.none() | _any)
@@ -265,4 +265,3 @@ def _kind(verb: str, result: Pass) -> str:
         return f"{verb}: error"
     nothing = result.outcome.code is ExitCode.DONE and not result.outcome.rollout
     return f"{verb}: {'nothing to do' if nothing else result.outcome.code.name}"
-

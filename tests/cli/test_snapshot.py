@@ -73,7 +73,8 @@ def test_it_holds_the_facts_about_ports_although_no_manifest_claims_one(workplac
         workplace.run("snapshot", "--out", "host.json")
         number = taken.getsockname()[1]
     workplace.manifest("two")
-    claim = f"apiVersion: reconciler/v1\nkind: Port\nmetadata: {{name: p}}\nspec: {{port: {number}, owner: Automation/two}}\n"
+    claim = "apiVersion: reconciler/v1\nkind: Port\nmetadata: {name: p}\n"
+    claim += f"spec: {{port: {number}, owner: Automation/two}}\n"
     workplace.write("desired/port.yaml", claim)
     ran = workplace.run("plan", "--against", "host.json")
     assert f"Automation/two cannot listen on tcp port {number}: it is in use by" in " ".join(ran.out.split())

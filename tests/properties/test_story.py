@@ -1,4 +1,4 @@
-"""Random stories over every backend that has a stand-in: the engine keeps its promises, whatever happens in any order.
+"""Random stories over every backend that has a stand-in: the engine keeps its promises in any order of events.
 
 And the laws that judge them have teeth: a provider or an engine that is broken on purpose is caught.
 """
@@ -60,9 +60,7 @@ def tell(story: type[RolloutStory], count: int, **more: Any) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("story", "count"), [(MemoryStory, 50), (CrontabStory, 50), (SystemdStory, 6)]
-)
+@pytest.mark.parametrize(("story", "count"), [(MemoryStory, 50), (CrontabStory, 50), (SystemdStory, 6)])
 def test_no_story_breaks_a_promise(
     story: type[RolloutStory], count: int, record_property: Callable[[str, object], None]
 ) -> None:
@@ -130,7 +128,7 @@ def caught(provider: type[MemoryProvider] = MemoryProvider) -> str:
     class BrokenStory(RolloutStory):
         harness = Broken()
 
-    with pytest.raises(Exception) as found:  # noqa: B017 - a law, or the host that refuses
+    with pytest.raises(Exception) as found:
         tell(
             BrokenStory,
             400,
