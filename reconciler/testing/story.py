@@ -35,7 +35,12 @@ REQUEST = Request(accept=ACCEPT, prune=PrunePolicy())
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - where there is one, a journal costs no waiting for a disk
 
 _any = st.integers(0, 11)
-_troubles = st.one_of(st.none(), st.none(), st.builds(Trouble, st.sampled_from(Sort), st.integers(1, 20)))
+_troubles = st.one_of(
+    st.none(),
+    st.none(),
+    st.builds(Trouble, st.sampled_from(Sort), st.integers(1, 20)),
+    st.builds(Trouble, st.just(Sort.LOOK), st.integers(1, 6)),
+)
 
 
 class RolloutStory(RuleBasedStateMachine):
