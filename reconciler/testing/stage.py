@@ -39,23 +39,10 @@ MEMOS = "/memory/memos.jsonl"
 THEIRS = b'{"mine": 1}\nnot even json \xff\n'
 WELL, ILL = "story-well", "story-ill"  # programs that a manifest's probe may run
 Maker: TypeAlias = Callable[[Journal], Planned]
-_JOURNAL_WRITES = tuple(
-    [
-        "begin",
-        "steps_started",
-        "steps_done",
-        "steps_refused",
-        "steps_failed",
-        "steps_undone",
-        "undoing",
-        "finish",
-        "quarantine_add",
-        "quarantine_release",
-        "remember",
-        "confirm_inventory",
-        "prune_history",
-    ]
-)
+_JOURNAL_WRITES = (
+    "begin", "steps_started", "steps_done", "steps_refused", "steps_failed", "steps_undone", "undoing", "finish",
+    "quarantine_add", "quarantine_release", "remember", "confirm_inventory", "prune_history",
+)  # fmt: skip
 
 
 class Neighbour(MemoryProvider):
