@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.engine import reconcile, rollout
 from reconciler.engine.intents import intents as resolve_intents
+from reconciler.engine.intents import with_sources
 from reconciler.engine.observe import Supports, observe
 from reconciler.engine.reconcile import Decision
 from reconciler.engine.restore import restore
@@ -31,13 +32,14 @@ from reconciler.model.mask import Mask
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.state import Snapshot
-from reconciler.past import NOTHING, TARGET, WayBack, after_rollback, half_undone, memory, way_back
+from reconciler.past import NOTHING, PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, way_back
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read
 
 if TYPE_CHECKING:
     from reconciler.journal.journal import Journal
 
+SNAPSHOT_HOLDS = frozenset({"port"})  # whatever the tree says: no claim can be judged elsewhere without its facts
 KEPT_ROLLOUTS = 1000  # older ones are forgotten, except what is stable, quarantined or unfinished
 
 
@@ -94,6 +96,7 @@ class App:
         """
         desired = self.load() if desired is None else desired
         wanted, snapshot = self._look(desired, journal)
+        desired = with_sources(desired, wanted, self.registry.providers)
         if mask_key is not None:
             snapshot = replace(snapshot, mask_key=mask_key)
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
@@ -106,6 +109,7 @@ class App:
         providers = self.registry.providers
         support = snapshot.unsupported.get
         found = resolve_intents(desired.resources, providers, snapshot.host, snapshot.inventory, support)
+        desired = with_sources(desired, found, providers)
         try:
             decision = reconcile.decide(desired, masked_intents(found, snapshot), snapshot, request, providers)
         except (KeyError, TypeError, ValueError, AttributeError) as error:  # facts are a provider's own
@@ -149,13 +153,15 @@ class App:
     def snapshot(self) -> Snapshot:
         """What the host has of ours, and of what stands in the way of the tree."""
         desired = self.load() if self.path.exists() else Desired(str(self.path), Revision("none"), ())
-        return self._look(desired, None)[1]
+        return self._look(desired, None, also=SNAPSHOT_HOLDS)[1]
 
-    def _look(self, desired: Desired, journal: Journal | None) -> tuple[tuple[Intent, ...], Snapshot]:
+    def _look(
+        self, desired: Desired, journal: Journal | None, *, also: frozenset[str] = frozenset()
+    ) -> tuple[tuple[Intent, ...], Snapshot]:
         """Intents and the snapshot that they are decided on, from one look at the host."""
         if journal is None:
             with self.journal() as reading:
-                return self._look(desired, reading)
+                return self._look(desired, reading, also=also)
         from reconciler.journal.lock import holder
 
         host, providers = ReadOnlyHost(self.host), self.registry.providers
@@ -163,7 +169,7 @@ class App:
         remembered = memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
         wanted = resolve_intents(desired.resources, providers, host.facts(), remembered.inventory, support)
-        return wanted, observe(host, providers, wanted, remembered, support)
+        return wanted, observe(host, providers, wanted, remembered, support, also.intersection(providers))
 
     @contextmanager
     def journal(self) -> Iterator[Journal]:
@@ -217,7 +223,9 @@ class App:
                 found = planned.snapshot
                 journal.confirm_inventory(found.inventory if found.inventory_lost else ())
             engine, back = self.engine(journal), planned.back
-            settings: Json = {} if back is None else {TARGET: back.target}
+            settings: dict[str, Json] = {} if back is None else {TARGET: back.target}
+            if self.registry.digests:
+                settings[PLUGINS] = dict(self.registry.digests)
             outcome = reconcile.roll_out(
                 engine, planned.plan, verb, revision=_stands_for(planned, journal), settings=settings
             )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MANY = 1_000_000  # "all of them"
 NOTHING = Revision("none")  # what a host stands for before anything was applied
+PLUGINS = "plugins"  # key of any rollout's settings: the digest of each plugin that was loaded for it
 TARGET = "target"  # key of a rollback's settings: the rollout that it went back to
 
 
@@ -69,6 +70,13 @@ def half_undone(journal: Journal) -> RolloutRecord | None:
         if record.status is RolloutStatus.STABLE:
             return None
     return None
+
+
+def plugins(journal: Journal, number: int) -> dict[str, str]:
+    """The plugins that a rollout was made with, each with the digest of its code."""
+    settings = journal.settings(number)
+    found = settings.get(PLUGINS) if isinstance(settings, dict) else None
+    return {name: str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,15 @@ class HasReview(Protocol):
 
 
 @runtime_checkable
+class HasSources(Protocol):
+    """Holds resources whose content may stand in another file of the tree than their manifest."""
+
+    def source_digest(self, resource: Resource, state: State) -> str | None:
+        """Digest of that content, from the canonical state; None where the manifest says everything. Pure."""
+        ...
+
+
+@runtime_checkable
 class HasHealth(Protocol):
     """Knows whether the backend will really run what it holds."""
 

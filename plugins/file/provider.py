@@ -14,7 +14,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change
 from reconciler.model.data import Json
-from reconciler.model.errors import ApplyError, Conflict, HostError, ObserveError
+from reconciler.model.errors import ApplyError, Conflict, Hindered, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Finding, Support, Supported, Wanted
@@ -38,6 +38,9 @@ class Files:
 
     def document(self, id: ResourceId, state: State) -> str:  # noqa: ARG002
         return document(state)
+
+    def source_digest(self, resource: Resource, state: State) -> str | None:
+        return None if resource.spec.get("source") is None else str(state.attributes["digest"])
 
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         found: list[Observed] = []
@@ -92,9 +95,10 @@ class Files:
         for change in changes:
             try:
                 _carry_out(host, change)
-            except (HostError, _NotAFile) as error:
-                cause = error.message if isinstance(error, HostError) else str(error)
-                raise ApplyError(f"cannot {change.action} {change.id}: {cause}", hint="plan again") from error
+            except HostError as error:
+                raise Hindered(f"cannot {change.action} {change.id}: {error.message}", hint="plan again") from error
+            except _NotAFile as error:
+                raise ApplyError(f"cannot {change.action} {change.id}: {error}", hint="plan again") from error
 
     def review(
         self, facts: Mapping[str, Json], after: Mapping[ResourceId, State], changes: Sequence[Change]

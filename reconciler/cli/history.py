@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.session import DEFAULT_PATH, application, output_option, print_json, wants_colour
+from reconciler.model.data import Json
+
+if TYPE_CHECKING:
+    from reconciler.model.mask import Mask
+    from reconciler.model.rollout import RolloutRecord
 
 
 @click.command
@@ -19,6 +25,7 @@ from reconciler.cli.session import DEFAULT_PATH, application, output_option, pri
 def command(count: int, output: str) -> int:
     """List past rollouts, newest first, with what became of them."""
     from reconciler.model.mask import Mask
+    from reconciler.past import plugins
 
     app = application(Path(DEFAULT_PATH))
     with app.journal() as journal:
@@ -26,13 +33,13 @@ def command(count: int, output: str) -> int:
         stable = journal.stable()
         mask = Mask(journal.mask_key())
         trouble = journal.set_aside
+        made_with = {record.number: plugins(journal, record.number) for record in records} if output == "json" else {}
     if trouble is not None:
         sys.stderr.write(f"warning: {trouble}\n")
     if output == "json":
-        from reconciler.model.codec import encode
-
         stable_number = stable[0] if stable else None
-        print_json({"stable": stable_number, "rollouts": [mask.json(encode(record)) for record in records]})
+        rollouts = [_told(record, made_with[record.number], mask) for record in records]
+        print_json({"stable": stable_number, "rollouts": rollouts})
         return 0
     from reconciler.cli.render.rollout import history_text
 
@@ -46,3 +53,13 @@ def command(count: int, output: str) -> int:
         )
     )
     return 0
+
+
+def _told(record: RolloutRecord, plugins: dict[str, str], mask: Mask) -> Json:
+    """One rollout, with the digests of the plugins that it was made with where there were any."""
+    from reconciler.model.codec import encode
+
+    known = encode(record)
+    if plugins and isinstance(known, dict):
+        known = {**known, "plugins": dict(plugins)}
+    return mask.json(known)

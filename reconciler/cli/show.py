@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 def command(rollout: int, output: str) -> int:
     """Show the rollout with the number ROLLOUT: what it set out to do, and what became of each step."""
     from reconciler.model.mask import Mask
+    from reconciler.past import plugins
 
     app = application(Path(DEFAULT_PATH))
     with app.journal() as journal:
         _require(journal, rollout)
         record, steps = journal.rollout(rollout), journal.steps(rollout)
-        mask = Mask(journal.mask_key())
+        mask, made_with = Mask(journal.mask_key()), plugins(journal, rollout)
     lines = tuple(map(_line, steps))
     if output == "json":
         from dataclasses import asdict
@@ -36,12 +37,13 @@ def command(rollout: int, output: str) -> int:
         from reconciler.model.codec import encode
 
         told = [{**asdict(line), "at": encode(step.at)} for line, step in zip(lines, steps, strict=True)]
-        print_json(mask.json({"rollout": encode(record), "steps": told}))
+        print_json(mask.json({"rollout": encode(record), "plugins": dict(made_with), "steps": told}))
         return 0
     from reconciler.cli.render.rollout import rollout_text
 
     colour = wants_colour(sys.stdout, os.environ)
-    sys.stdout.write(rollout_text(record, lines, timezone=app.host.facts().timezone, mask=mask, colour=colour))
+    zone = app.host.facts().timezone
+    sys.stdout.write(rollout_text(record, lines, made_with, timezone=zone, mask=mask, colour=colour))
     return 0
 
 

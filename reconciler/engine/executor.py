@@ -18,7 +18,7 @@ from reconciler.engine.work import Start
 from reconciler.host.deadline import DeadlineHost
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
-from reconciler.model.errors import ApplyError, Conflict, ReconcileError
+from reconciler.model.errors import ApplyError, Conflict, Hindered, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.state import Owned
@@ -206,7 +206,8 @@ class _Run:
             (journal.steps_refused if stale else journal.steps_failed)(rollout, numbers, str(error))
             self._tell(EventType.STEPS_FAILED, "cannot apply ", batch, f": {error}")
             stopped = self.walk.stopping()  # then nobody can tell whether it would have failed
-            message, guilty = str(error), isinstance(error, ApplyError)
+            message = str(error)
+            guilty = isinstance(error, ApplyError) and not isinstance(error, Hindered)
             if stopped:
                 message, guilty = f"stopped by {stopped}", False
             self._fail(Failure(message, tuple(step.change.id for step in batch), guilty, stale))

@@ -6,14 +6,15 @@ Whether a backend can be used on this host is asked through `support`, and only 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.model.address import ResourceId
-from reconciler.model.data import Json
+from reconciler.model.data import Json, digest
 from reconciler.model.errors import LoadError, Problem, UnsupportedSpec
 from reconciler.model.intent import Intent
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Desired, Resource
 from reconciler.model.state import HostFacts, Owned
-from reconciler.provider import Provider
+from reconciler.provider import HasSources, Provider
 
 # The first that is usable and can express a resource holds it, unless its manifest names another.
 PREFERENCE = {
@@ -48,6 +49,23 @@ def intents(
     if problems:
         raise LoadError(tuple(problems))
     return tuple(found)
+
+
+def with_sources(desired: Desired, wanted: Sequence[Intent], providers: Mapping[str, Provider]) -> Desired:
+    """The same tree, whose revision also stands for the files that its manifests refer to.
+
+    So what failed with one content is not held against another one, and is not called stable for it.
+    """
+    found: list[Json] = []
+    for name in sorted({intent.provider for intent in wanted}):
+        provider = providers[name]
+        if isinstance(provider, HasSources):
+            mine = [(i.id, provider.source_digest(i.resource, i.state)) for i in wanted if i.provider == name]
+            found += [[str(id_), read] for id_, read in mine if read is not None]
+    if not found:
+        return desired
+    identity = digest([desired.revision.digest, found])
+    return replace(desired, revision=replace(desired.revision, digest=identity))
 
 
 def _problem(resource: Resource, error: UnsupportedSpec) -> Problem:

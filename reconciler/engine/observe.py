@@ -49,20 +49,23 @@ def observe(
     intents: Sequence[Intent],
     memory: Memory,
     support: Supports | None = None,
+    also: frozenset[str] = frozenset(),
 ) -> Snapshot:
-    """One snapshot of every backend that is wanted or holds something of ours. Raises ObserveError."""
+    """One snapshot of every backend that is wanted, holds something of ours or is in `also`. Raises ObserveError."""
     found: list[Observed] = []
+    notices: list[str] = []
     facts: dict[str, Mapping[str, Json]] = {}
     support = support or Supports(host, providers)
     wanted = wanted_by_provider(intents, memory.inventory)
     for name in sorted(providers):
         # After a loss any backend may hold something of ours; otherwise only those that somebody speaks of.
-        concerned = name in wanted or memory.inventory_lost
+        concerned = name in wanted or name in also or memory.inventory_lost
         if not concerned or support(name) is not None:
             continue
         observation = providers[name].observe(host, wanted.get(name, ()))
         found += observation.found
         facts[name] = observation.facts
+        notices += observation.notices
     inventory = _rebuilt(found) if memory.inventory_lost else memory.inventory
     lost = memory.inventory_lost and bool(inventory)
     return Snapshot(
@@ -74,7 +77,7 @@ def observe(
         inventory=inventory,
         inventory_lost=lost,
         quarantine=memory.quarantine,
-        notices=memory.notices + (_loss_notice(len(inventory)) if lost else ()),
+        notices=(*memory.notices, *(_loss_notice(len(inventory)) if lost else ()), *notices),
         mask_key=memory.mask_key,
     )
 

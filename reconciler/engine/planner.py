@@ -6,16 +6,18 @@ Order: dependencies first, each level followed by its gates; removals last, behi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change, Danger
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.plan import ApplyStep, Plan, Step, VerifyStep, Veto
-from reconciler.model.resource import Desired, VerifyPolicy
+from reconciler.model.resource import Desired, Probe, VerifyPolicy
 from reconciler.model.state import Owned, Snapshot
 from reconciler.provider import Provider
+
+LISTENING = "listening"  # the probe that a claim implies; its option `owner` names who is to listen
 
 
 def plan(
@@ -30,10 +32,11 @@ def plan(
 ) -> Plan:
     """The plan for these changes. Its fingerprint is filled in by the caller, which owns the mask."""
     wanted = {intent.id: intent for intent in intents}
-    graph = _Graph(wanted, snapshot, request, difference, providers)
+    graph = _Graph(wanted, snapshot, request, difference, providers, frozenset(change.id for change in changes))
     for level in levels(changes, wanted):
         graph.add_level(level)
     graph.add_removals([change for change in changes if change.action is Action.DELETE])
+    graph.ask_again(changes)
     return Plan(
         path=desired.path,
         host=snapshot.host,
@@ -69,6 +72,7 @@ class _Graph:
     request: Request
     difference: Difference
     providers: Mapping[str, Provider]
+    changed: frozenset[ResourceId]
     steps: list[Step] = field(default_factory=list)
     gates: dict[ResourceId, int] = field(default_factory=dict)
     previous: dict[ResourceId, Owned] = field(init=False)
@@ -105,6 +109,19 @@ class _Graph:
                 self._gate(step)
                 gone[step.change.id] = len(self.steps)
 
+    def ask_again(self, changes: Sequence[Change]) -> None:
+        """A claim that passed to another owner, once the old one changed: until then, that one may have answered."""
+        owners = {str(id_): number for id_, number in self.gates.items()}
+        for change in changes:
+            if change.before is None or change.after is None or not _claims(self.wanted.get(change.id)):
+                continue
+            old = str(change.before.attributes.get("owner"))
+            if old in owners and old != change.after.attributes.get("owner"):
+                gate = self.steps[self.gates[change.id] - 1]
+                number = len(self.steps) + 1
+                if isinstance(gate, VerifyStep):
+                    self.steps.append(replace(gate, number=number, needs=(gate.number, owners[old])))
+
     def _apply(self, change: Change, needs: tuple[int, ...], *, after_all: bool) -> ApplyStep:
         step = ApplyStep(
             number=len(self.steps) + 1,
@@ -134,11 +151,16 @@ class _Graph:
                 provider=change.provider,
                 within=policy.within,
                 stable_for=policy.stable_for,
-                probes=policy.probes,
+                probes=policy.probes + (self._claimed(change.id) if keeps else ()),
                 backend=keeps and not accepted,
             )
         )
         self.gates[change.id] = number
+
+    def _claimed(self, owner: ResourceId) -> tuple[Probe, ...]:
+        """Whether a changed owner still listens where unchanged claims say so: they have no gate of their own."""
+        unchanged = (i for i in self.wanted.values() if i.id not in self.changed and not i.resource.suspend)
+        return tuple(p for intent in unchanged for p in _claims(intent) if p.options.get("owner") == str(owner))
 
     def _needs(self, id_: ResourceId) -> tuple[int, ...]:
         """Gates of the nearest changed dependencies, looking through unchanged ones."""
@@ -155,6 +177,11 @@ class _Graph:
             elif need in self.wanted:
                 waiting += self.wanted[need].resource.depends_on
         return tuple(sorted(needs))
+
+
+def _claims(intent: Intent | None) -> tuple[Probe, ...]:
+    """The questions of a claim to its owner."""
+    return tuple(p for p in intent.resource.verify.probes if p.type == LISTENING) if intent else ()
 
 
 def _waves(ids: set[ResourceId], needs: Mapping[ResourceId, Sequence[ResourceId]]) -> list[list[ResourceId]]:

@@ -36,10 +36,12 @@ def restore(
             skipped.append(Skip(place.id, "already as it was before"))
             continue
         veto = _changed_since(back, ours.get(place))
+        found = ours.get(place)
+        if veto is not None and everything and found is not None and back.action is Action.DELETE:
+            back, veto = _with_the_edit(back, found), None if found.trouble is None else veto
         if veto is not None:
             vetoes.append(veto)
             continue
-        found = ours.get(place)
         changes.append(replace(back, restore=found.restore, where=found.where) if found else back)
         if oldest.previous is not None and back.after is not None and back.action is not Action.RELEASE:
             owned[place.id] = oldest.previous
@@ -79,7 +81,7 @@ def _back(oldest: ApplyStep, newest: ApplyStep, why: str, everything: bool) -> C
     is_ours = last.before is not None and last.action is not Action.ADOPT
     return replace(
         last,
-        action=_action(was_ours, is_ours, first),
+        action=_action(was_ours, is_ours, first, last),
         after=first.before if was_ours or first.action is Action.ADOPT else None,
         exact=first.restore,
         document_after=first.document_before if was_ours or first.action is Action.ADOPT else None,
@@ -88,15 +90,26 @@ def _back(oldest: ApplyStep, newest: ApplyStep, why: str, everything: bool) -> C
     )
 
 
-def _action(was_ours: bool, is_ours: bool, first: Change) -> Action:
-    """The verb that leads from what is to what was."""
+def _action(was_ours: bool, is_ours: bool, first: Change, last: Change) -> Action:
+    """The verb that leads from what is to what was. What was released last still stands, as somebody's own."""
     if was_ours and is_ours:
         return Action.UPDATE
     if was_ours:
-        return Action.ADOPT if first.action is Action.RELEASE else Action.CREATE
+        return Action.ADOPT if last.action is Action.ADOPT else Action.CREATE
     if not is_ours:
         return Action.NONE
     return Action.RELEASE if first.action is Action.ADOPT else Action.DELETE
+
+
+def _with_the_edit(back: Change, found: Observed) -> Change:
+    """Everything is to go: also what somebody changed since, where the edit is given up by name."""
+    hazard = Hazard(
+        Danger.DATA_LOSS,
+        f"somebody changed {back.id} on the host since: what they wrote goes with it",
+        f"`reconcile release {back.id}` keeps it, as yours",
+        blocking=True,
+    )
+    return replace(back, before=found.state, document_before=found.document, hazards=(hazard,))
 
 
 def _removal(item: Observed, why: str) -> Change:

@@ -77,6 +77,13 @@ class ApplyError(ReconcileError):
     """A backend refused a write, or what it holds afterwards is not what was written."""
 
 
+class Hindered(ApplyError):
+    """A write that failed for reasons outside of what was to be written: late, full, locked, not there.
+
+    The rollout is taken back, but its revision is not to blame and may be tried again.
+    """
+
+
 class Conflict(ReconcileError):
     """What stands on the host is no longer what the change was planned against; nothing was written."""
 

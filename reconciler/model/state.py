@@ -57,10 +57,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one provider saw in one look. `facts` are about the backend as a whole, for `review`."""
+    """What one provider saw in one look. `facts` are about the backend as a whole, for `review`.
+
+    `notices` are sentences that the reader of a plan must know first.
+    """
 
     found: tuple[Observed, ...]
     facts: Mapping[str, Json] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

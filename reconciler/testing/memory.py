@@ -15,7 +15,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.change import Action, Change
 from reconciler.model.data import Json
-from reconciler.model.errors import ApplyError, Conflict, HostError, ObserveError, UnsupportedSpec
+from reconciler.model.errors import Conflict, Hindered, HostError, ObserveError, UnsupportedSpec
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Support, Supported, Wanted
@@ -99,14 +99,14 @@ class MemoryProvider:
         try:
             content = host.read(self.path) or b""
         except HostError as error:
-            raise ApplyError(f"cannot read the notes: {error.message}", hint=error.hint) from error
+            raise Hindered(f"cannot read the notes: {error.message}", hint=error.hint) from error
         edited = self._edited(content, changes)
         if edited == content:
             return
         try:
             host.write(self.path, edited)
         except HostError as error:
-            raise ApplyError(f"cannot write the notes: {error.message}", hint=error.hint) from error
+            raise Hindered(f"cannot write the notes: {error.message}", hint=error.hint) from error
 
     def _edited(self, content: bytes, changes: Sequence[Change]) -> bytes:
         """The file as it stands after the changes: replaced in place, taken out, then put in from the top."""

@@ -62,3 +62,19 @@ def test_a_plan_against_it_is_the_plan_of_the_host(workplace: Workplace) -> None
     there = json.loads(workplace.run("plan", "--against", "host.json", "-o", "json").out)
     here.pop("taken", None), there.pop("taken", None)
     assert there == here
+
+
+def test_it_holds_the_facts_about_ports_although_no_manifest_claims_one(workplace: Workplace) -> None:
+    import socket
+
+    workplace.crontab(TABLE)
+    workplace.manifest("one")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        workplace.run("snapshot", "--out", "host.json")
+        number = taken.getsockname()[1]
+    workplace.manifest("two")
+    claim = "apiVersion: reconciler/v1\nkind: Port\nmetadata: {name: p}\n"
+    claim += f"spec: {{port: {number}, owner: Automation/two}}\n"
+    workplace.write("desired/port.yaml", claim)
+    ran = workplace.run("plan", "--against", "host.json")
+    assert f"Automation/two cannot listen on tcp port {number}: it is in use by" in " ".join(ran.out.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from reconciler.host.fake import FakeHost
@@ -13,6 +14,7 @@ from reconciler.testing.conformance import Harness, ProviderConformance
 from reconciler.testing.memory import MemoryProvider
 
 PATH = "/memory/notes.jsonl"
+OURS = re.compile(rb'"reconciler": *"Note/')
 FOREIGN = (
     b'{"not": "ours"}\n\n  {"spaced" : [1,2] }  \n{"reconciler": "no address", "state": {}}\n'
     b'{"reconciler": "Elsewhere/a", "state": {}}\n{"reconciler": "Note/half\n\xff\xfe\x00raw\r\n\t'
@@ -59,7 +61,7 @@ class Memory(Harness):
 
     def foreign_bytes(self, host: FakeHost) -> bytes:
         lines = self.content(host).split(b"\n")
-        return b"\n".join(line for line in lines if b'"reconciler": "Note/' not in line or b"half" in line)
+        return b"\n".join(line for line in lines if not OURS.search(line) or b"half" in line)
 
     def break_reading(self, host: FakeHost) -> None:
         host.denied.add(PATH)

@@ -135,6 +135,9 @@ def test_the_engine_goes_on_without_the_account(tmp_path: Path) -> None:
         decision = world.decide(journal, automation("b", "bob"), request=Request(accept=frozenset({"prune"})))
         assert decision.plan.steps == ()
         assert decision.forget == (ResourceId("Automation", "a"),)
+        (notice,) = decision.plan.notices
+        assert notice.startswith("There is no account ghost any more")
+        assert "Automation/a is given up" in notice
         moved = world.decide(journal, automation("a", "bob"), automation("b", "bob"))
         assert reconcile.roll_out(world.engine(journal), moved.plan, "apply").code is ExitCode.DONE
     assert cron.tables["bob"].count(b": reconciler@root:Automation/") == 2

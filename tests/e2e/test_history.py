@@ -75,6 +75,18 @@ def test_everything_goes_also_after_the_journal_was_lost(machine: Machine) -> No
     assert machine.table() is None
 
 
+def test_a_line_that_somebody_changed_goes_with_everything_where_that_is_accepted(machine: Machine) -> None:
+    machine.automation("a", "0 6 * * *", ["/bin/true"])
+    machine.automation("b", "0 7 * * *", ["/bin/true"])
+    machine.apply()
+    machine.install(machine.table().replace(b"0 6 * * *", b"1 6 * * *"))
+    refused = machine.run("rollback", "0", "--yes")
+    assert refused.returncode == 5
+    assert "what they wrote goes with it" in refused.stdout
+    assert machine.run("rollback", "0", "--yes", "--accept", "data-loss").returncode == 0
+    assert machine.table() is None
+
+
 def test_an_own_line_adopted_under_a_name_used_before_comes_back(machine: Machine) -> None:
     own = b"2 2 * * *  /bin/own  # x\n"
     machine.automation("m", "0 6 * * *", ["/bin/true"])

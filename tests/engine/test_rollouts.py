@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from reconciler.host.fake import Call, Crash
-from reconciler.model.errors import ExitCode
+from reconciler.host.protocol import Host
+from reconciler.model.address import Place, ResourceId
+from reconciler.model.change import Change
+from reconciler.model.errors import ApplyError, ExitCode
+from reconciler.model.intent import Request
 from reconciler.model.rollout import RolloutStatus, StepStatus
+from reconciler.testing.memory import MemoryProvider
+from reconciler.testing.stage import Stage
+from tests.conformance.test_memory import Memory
 from tests.engine.world import MEMOS, MINE, NOTES, World, cut, healthy, sick, want
 
 
@@ -70,7 +77,7 @@ def test_a_backend_that_refuses_the_second_write_undoes_the_first(world: World) 
     assert world.host.files[NOTES] == MINE or world.apply(want("Note/a", "one")).code is ExitCode.DONE
 
 
-def test_a_write_error_rolls_back_and_blames_the_revision(world: World) -> None:
+def test_a_write_error_rolls_back_and_blames_nobody(world: World) -> None:
     writes = 0
 
     def fail(call: Call) -> None:
@@ -85,6 +92,36 @@ def test_a_write_error_rolls_back_and_blames_the_revision(world: World) -> None:
     assert outcome.code is ExitCode.ROLLED_BACK
     assert "no space left on device" in outcome.message
     assert world.files() == {NOTES: MINE, MEMOS: MINE}
+    with world.journal() as journal:
+        assert journal.quarantine() == ()
+
+
+def test_content_that_a_backend_refuses_blames_the_revision(world: World) -> None:
+    class Picky(MemoryProvider):
+        def apply(self, host: Host, changes: Sequence[Change]) -> None:
+            raise ApplyError("cannot write the notes: they do not rhyme")
+
+    world.providers = {**world.providers, "memory": Picky(Path(NOTES))}
+    assert world.apply(want("Note/a", "one")).code is ExitCode.ROLLED_BACK
+    with world.journal() as journal:
+        assert [item.rollout for item in journal.quarantine()] == [1]
+
+
+def test_what_was_changed_and_then_released_is_taken_over_again_by_a_rollback(tmp_path: Path) -> None:
+    stage = Stage(Memory(), tmp_path)
+    (old, new), id_ = stage.resources()["Note/a"], ResourceId("Note", "a")
+    for version in (old, new):
+        stage.play("apply", lambda j, v=version: stage.app.plan(Request(), desired=stage.desired([v]), journal=j))
+    between = stage.sight()
+    request = Request(targets=frozenset({id_}), release=frozenset({id_}))
+    released = stage.play("release", lambda j: stage.app.plan(request, desired=stage.desired([]), journal=j))
+    assert released.outcome is not None
+    assert Place("memory", id_) not in stage.ours()
+    back = stage.play("rollback", lambda j: stage.app.plan_rollback(1, j))
+    assert back.outcome is not None, back
+    assert back.outcome.code is ExitCode.DONE, back.outcome
+    assert stage.ours() == {Place("memory", id_): MemoryProvider().canonical(old)}
+    assert stage.content().count(b'"two"') == between.content.count(b'"two"') - 1  # nothing is left beside it
 
 
 def test_somebody_editing_between_plan_and_write_is_a_conflict_and_loses_nothing(world: World) -> None:

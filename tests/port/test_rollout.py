@@ -102,6 +102,54 @@ def test_a_claim_that_fails_when_it_moves_stays_where_it_was(world: Harbour) -> 
     assert world.settled(want("Note/crm", "x"), port())
 
 
+def stop(world: Harbour, name: str) -> None:
+    """Whoever listens stops as soon as the resource is written away."""
+
+    def hook(call: Call) -> None:
+        if call.method == "write" and call.target == NOTES and name.encode() in world.host.files[NOTES]:
+            world.host.on_call(lambda _call: _silence(world, name))
+
+    world.host.on_call(hook)
+
+
+def _silence(world: Harbour, name: str) -> None:
+    if name.encode() not in world.host.files[NOTES]:
+        world.host.sockets.clear()
+
+
+def test_a_new_owner_is_asked_again_once_the_old_one_is_gone(world: Harbour) -> None:
+    serve(world)
+    old, new = want("Note/old", "x"), want("Note/crm", "x")
+    assert world.apply(old, new, port(owner="Note/old")).code is ExitCode.DONE
+    world.host.heal()
+    before = world.files()
+    stop(world, "Note/old")  # nobody else ever listens: until then it looked as if the new one did
+    outcome = world.apply(new, port())
+    assert outcome.code is ExitCode.ROLLED_BACK, outcome
+    assert "Note/crm does not listen on tcp port 3500" in outcome.message
+    assert world.files() == before
+
+
+def test_a_new_owner_that_listens_itself_keeps_the_port(world: Harbour) -> None:
+    serve(world)
+    old, new = want("Note/old", "x"), want("Note/crm", "x")
+    world.apply(old, new, port(owner="Note/old"))
+    assert world.apply(new, port()).code is ExitCode.DONE
+    assert world.settled(new, port())
+
+
+def test_an_owner_that_changes_is_asked_whether_it_still_listens(world: Harbour) -> None:
+    serve(world)
+    world.apply(want("Note/crm", "x"), port())
+    world.host.heal()
+    before = world.files()
+    world.host.sockets.clear()
+    outcome = world.apply(want("Note/crm", "y"), port())
+    assert outcome.code is ExitCode.ROLLED_BACK
+    assert "Note/crm does not listen on tcp port 3500" in outcome.message
+    assert world.files() == before
+
+
 def test_a_port_in_use_by_somebody_else_stops_the_plan(world: Harbour) -> None:
     world.host.sockets.append(Listener("tcp", 3500, "0.0.0.0", 9, "nginx"))
     with world.journal() as journal:

@@ -88,7 +88,13 @@ def history_text(
 
 
 def rollout_text(
-    record: RolloutRecord, steps: Sequence[StepLine], *, timezone: str, mask: Mask, colour: bool = False
+    record: RolloutRecord,
+    steps: Sequence[StepLine],
+    plugins: Mapping[str, str] | None = None,
+    *,
+    timezone: str,
+    mask: Mask,
+    colour: bool = False,
 ) -> str:
     """One rollout with its steps."""
     palette, zone = Palette(colour), zone_of(timezone)
@@ -102,6 +108,7 @@ def rollout_text(
             ("ended", _ended(record, zone)),
             ("summary", record.summary),
             ("failure", record.failure or ""),
+            ("plugins", ", ".join(f"{name} ({digest})" for name, digest in sorted((plugins or {}).items()))),
         ],
         mask,
     )

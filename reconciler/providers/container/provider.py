@@ -10,7 +10,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Change
 from reconciler.model.data import Json
-from reconciler.model.errors import ApplyError, HostError, ObserveError
+from reconciler.model.errors import Hindered, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
 from reconciler.provider import Described, Finding, Imported, Support, Supported, Unsupported, Wanted
@@ -63,7 +63,7 @@ class Container:
                 carry_out(self._engine(host), change, self._environ.get("HOME") or "/root")
             except (NoEngine, HostError) as error:
                 message = f"cannot {change.action} {change.id}: {error.message}"
-                raise ApplyError(message, where=f"container {change.id.name}", hint=error.hint) from error
+                raise Hindered(message, where=f"container {change.id.name}", hint=error.hint) from error
 
     def review(
         self,

@@ -13,7 +13,7 @@ from typing import cast
 
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
-from reconciler.model.errors import ApplyError, Conflict, HostError, ReconcileError
+from reconciler.model.errors import ApplyError, Conflict, Hindered, HostError, ReconcileError
 from reconciler.model.state import State
 from reconciler.providers.container import tidy
 from reconciler.providers.container.api import Engine, Refusal
@@ -21,6 +21,8 @@ from reconciler.providers.container.look import foreign_state, tags_for
 from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
 from reconciler.providers.container.rows import NEW, OLD, Row, made, note, row_of, state_of
 from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, collide, marks
+
+SERVER_TROUBLE = 500  # from this status on the engine speaks of itself, and not of what it was given
 
 
 def carry_out(engine: Engine, change: Change, home: str) -> None:
@@ -34,7 +36,8 @@ def carry_out(engine: Engine, change: Change, home: str) -> None:
         work.do()
     except HostError as error:
         work.take_back()
-        raise ApplyError(f"cannot {change.action} {change.id}: {error.message}", hint=error.hint) from error
+        sort = ApplyError if isinstance(error, Refusal) and error.status < SERVER_TROUBLE else Hindered
+        raise sort(f"cannot {change.action} {change.id}: {error.message}", hint=error.hint) from error
     except ApplyError:
         work.take_back()
         raise

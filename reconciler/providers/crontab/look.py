@@ -31,6 +31,7 @@ def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
         refuse_others(user, own)
     ours: dict[ResourceId, list[Observed]] = {}
     looks: list[_Look] = []
+    notices: list[str] = []
     needed = {table_user(user_of(item.desired), own) for item in wanted if item.desired is not None}
     for user in sorted({"", *(table_user(user, own) for user in named)}):
         try:
@@ -38,6 +39,8 @@ def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
         except program.UnknownUser:
             if user in needed:
                 raise
+            given_up = [item.id for item in wanted if item.applied is not None and user_of(item.applied) == user]
+            notices += [_given_up(user, given_up)] if given_up else []
             continue  # the table went with the account, and nobody asks for anything in it any more
         looks.append(look)
         for item in look.ours():
@@ -48,7 +51,14 @@ def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
         found += look.in_the_way(missing)
     users: dict[str, Json] = {look.user: look.facts() for look in looks}
     facts: dict[str, Json] = {"daemon": daemon.running(host), "own": own, "users": users}
-    return Observation(tuple(found), facts)
+    return Observation(tuple(found), facts, tuple(notices))
+
+
+def _given_up(user: str, ids: Sequence[ResourceId]) -> str:
+    return (
+        f"There is no account {user} any more, so nobody can read its crontab: {', '.join(map(str, sorted(ids)))} is "
+        "given up. A line that is left in the spool of cron runs again if the account comes back."
+    )
 
 
 def _one(items: Sequence[Observed]) -> Observed:

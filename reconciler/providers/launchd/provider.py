@@ -9,7 +9,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Change
 from reconciler.model.data import Json
-from reconciler.model.errors import ApplyError, HostError, ObserveError
+from reconciler.model.errors import Hindered, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
 from reconciler.provider import Finding, Imported, Support, Supported, Unsupported, Wanted
@@ -62,7 +62,7 @@ class Launchd:
             for one in work:
                 one.carry_out()
         except HostError as error:
-            raise ApplyError(f"cannot change launchd: {error.message}", hint=error.hint) from error
+            raise Hindered(f"cannot change launchd: {error.message}", hint=error.hint) from error
 
     def review(
         self, facts: Mapping[str, Json], after: Mapping[ResourceId, State], changes: Sequence[Change]

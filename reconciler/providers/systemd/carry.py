@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.host.protocol import Host
 from reconciler.model.change import Change
-from reconciler.model.errors import ApplyError, HostError
+from reconciler.model.errors import Hindered, HostError
 from reconciler.providers.systemd import manager as programs
 from reconciler.providers.systemd.look import Look
 from reconciler.providers.systemd.manager import Instance, Scope
@@ -37,7 +37,7 @@ def apply(host: Host, changes: Sequence[Change]) -> None:
         for manager, work in pending:
             _carry_out(host, manager, work)
     except HostError as error:
-        raise ApplyError(f"cannot change the units: {error.message}", hint=error.hint) from error
+        raise Hindered(f"cannot change the units: {error.message}", hint=error.hint) from error
 
 
 def _files(host: Host, look: Look, mine: Sequence[Move]) -> dict[str, bytes]:

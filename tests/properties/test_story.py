@@ -1,0 +1,229 @@
+"""Random stories over every backend that has a stand-in: the engine keeps its promises in any order of events.
+
+And the laws that judge them have teeth: a provider or an engine that is broken on purpose is caught.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from reconciler.engine import executor, rollback, rollout
+from reconciler.engine.executor import Walk
+from reconciler.engine.rollback import Undo
+from reconciler.host.protocol import Host
+from reconciler.journal import inventory
+from reconciler.journal.journal import Journal
+from reconciler.model.change import Change
+from reconciler.model.errors import ObserveError
+from reconciler.model.state import Observation
+from reconciler.provider import Provider, Wanted
+from reconciler.testing.memory import MemoryProvider
+from reconciler.testing.stage import Sort, Trouble
+from reconciler.testing.story import RolloutStory
+from tests.conformance.test_crontab import CrontabHarness
+from tests.conformance.test_memory import Memory
+from tests.conformance.test_systemd import SystemdHarness
+
+MORE = 50 if os.environ.get("RECONCILER_TEST_FULL") else 1
+
+
+class MemoryStory(RolloutStory):
+    harness = Memory()
+
+
+class CrontabStory(RolloutStory):
+    harness = CrontabHarness()
+
+
+class SystemdStory(RolloutStory):
+    harness = SystemdHarness()
+
+
+def tell(story: type[RolloutStory], count: int, **more: Any) -> None:
+    """Invent `count` stories, and fail with the shortest one that breaks a law."""
+    run_state_machine_as_test(
+        story,
+        settings=settings(
+            max_examples=count,
+            stateful_step_count=15,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            **more,
+        ),
+    )
+
+
+@pytest.mark.parametrize(("story", "count"), [(MemoryStory, 30), (CrontabStory, 30), (SystemdStory, 6)])
+def test_no_story_breaks_a_promise(
+    story: type[RolloutStory], count: int, record_property: Callable[[str, object], None]
+) -> None:
+    tell(story, count * MORE)
+    told = ", ".join(f"{number} {what}" for what, number in sorted(story.tally.items()))
+    record_property("summary", f"{story.__name__}: {told}")
+    assert story.tally["apply: DONE"]
+
+
+class WritesOutside(MemoryProvider):
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        super().apply(host, changes)
+        host.write(Path("/etc/notes.cache"), b"seen")
+
+
+class TidiesForeignLines(MemoryProvider):
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        super().apply(host, changes)
+        tidy = [line.rstrip() for line in (host.read(self.path) or b"").split(b"\n")]
+        host.write(self.path, b"\n".join(tidy))
+
+
+class SaysThatNothingIsThere(MemoryProvider):
+    """Where it cannot look: so everything of ours would be made again, or forgotten."""
+
+    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
+        try:
+            return super().observe(host, wanted)
+        except ObserveError:
+            return Observation(())
+
+
+class OverlooksOne(MemoryProvider):
+    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
+        seen = super().observe(host, wanted)
+        return Observation(tuple(item for item in seen.found if item.id.name != "b"), seen.facts)
+
+
+class ForgetsToDelete(MemoryProvider):
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        super().apply(host, [change for change in changes if change.after is not None])
+
+
+class WritesWhileLooking(MemoryProvider):
+    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
+        host.write(Path("/memory/cache"), b"seen")
+        return super().observe(host, wanted)
+
+
+class LeavesAStrangersLine(MemoryProvider):
+    """Adds something without a mark beside its own."""
+
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        super().apply(host, changes)
+        host.write(self.path, (host.read(self.path) or b"") + b"\n{}")
+
+
+def caught(provider: type[MemoryProvider] = MemoryProvider) -> str:
+    """The law that a story breaks; fails where none does."""
+
+    class Broken(Memory):
+        def provider(self) -> Provider:
+            return provider()
+
+    class BrokenStory(RolloutStory):
+        harness = Broken()
+
+    with pytest.raises(Exception) as found:
+        tell(
+            BrokenStory,
+            400,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+        )
+    return str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("broken", "law"),
+    [
+        (WritesOutside, "no part of the backend"),
+        (TidiesForeignLines, "what is not ours was changed"),
+        (OverlooksOne, "nothing was in its way"),
+        (ForgetsToDelete, "nothing was in"),
+        (WritesWhileLooking, "read-only"),
+        (LeavesAStrangersLine, "what is not ours was changed"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_provider_is_caught(broken: type[MemoryProvider], law: str) -> None:
+    assert law in caught(broken)
+
+
+def test_a_look_that_fails_and_is_taken_for_absence_is_caught() -> None:
+    class Blind(Memory):
+        def provider(self) -> Provider:
+            return SaysThatNothingIsThere()
+
+    class BlindStory(RolloutStory):
+        harness = Blind()
+
+    story = BlindStory()
+    story.begin({2, 3})
+    story.apply(None)
+    story.want_no_more(2)
+
+    def look_in_vain() -> None:
+        for number in range(1, 9):
+            story.apply(Trouble(Sort.LOOK, number))
+
+    with pytest.raises(AssertionError, match="a look that failed changed the plan"):
+        look_in_vain()
+    story.teardown()
+
+
+def test_an_executor_that_skips_the_journal_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A death between a write and its outcome then leaves what nobody knows of."""
+    doing = executor._apply
+
+    def silent(walk: Walk, ready: Sequence[Any], progress: tuple[int, int]) -> object:
+        return doing(replace(walk, journal=Silent(walk.journal)), ready, progress)
+
+    monkeypatch.setattr(executor, "_apply", silent)
+    assert caught()
+
+
+class Silent:
+    """Tells the journal of a write only once it is done."""
+
+    def __init__(self, journal: Any) -> None:
+        self._journal = journal
+
+    def steps_started(self, rollout: int, numbers: Sequence[int]) -> None:
+        """Nothing is told."""
+
+    def __getattr__(self, name: str) -> Any:
+        def told(rollout: int, numbers: Sequence[int], *rest: Any) -> None:
+            if isinstance(self._journal, Journal):
+                self._journal.steps_started(rollout, numbers)
+            getattr(self._journal, name)(rollout, numbers, *rest)
+
+        return told
+
+
+def test_an_undo_that_undoes_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback, "undo", lambda _steps, _found: Undo((), (), ()))
+    assert "a failed change stays" in caught()
+
+
+def test_a_recovery_that_believes_the_journal_instead_of_the_host_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollout.rollback, "stands", lambda _change, _ours: True)
+    assert "was in its way" in caught() or "halves" in caught()
+
+
+def test_an_executor_that_leaves_out_a_write_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "_run_lane", lambda _walk, batches: [(batch, None) for batch in batches])
+    assert "nothing was in its way" in caught()
+
+
+def test_an_inventory_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = inventory.change
+    monkeypatch.setattr(inventory, "change", lambda connection, _owned, disowned: changed(connection, (), disowned))
+    assert caught()
