@@ -116,7 +116,6 @@ class SystemdPrograms:
             "NRestarts": str(manager.restarts.get(name, 0)),
             "NeedDaemonReload": "yes" if known != now else "no",
             "ExecMainStartTimestampMonotonic": "1" if name in manager.started else "0",
-            "NextElapseUSecRealtime": "Fri 2026-01-16 06:00:00 UTC" if sub == "waiting" else "",
         }
 
     def _row(self, manager: ManagerState, name: str) -> tuple[str, str, str]:
