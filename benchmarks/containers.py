@@ -18,7 +18,7 @@ from benchmarks.measure import OURS, Rounds, Row, Say
 from benchmarks.place import HERE, Failed, Place, Run
 from reconciler.host.local import LocalHost
 
-SIZES = (1, 10, 30)
+SIZES = (1, 10, 30, 100)
 NOTHING, INSIDE, ONE, ALL = "no-op", "no-op inside watch", "change 1, verified", "create all, verified"
 PASS, LOOK, COMPOSE = "reconcile, whole pass", "reconcile, look at the engine", "docker compose"
 NAME = "rbench-"

@@ -7,37 +7,33 @@ call; `singly` does that for each timer by itself.
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 
 def main() -> None:
-    how, source, target = sys.argv[1:]
-    names = sorted(os.listdir(source))
-    timers = [name for name in names if name.endswith(".timer")]
+    how, source, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    names = sorted(path.name for path in source.iterdir())
     if how == "look":
         systemctl("list-units", "--all", "--output=json", "reconciler-*")
-        same = [name for name in names if content(source, name) == content(target, name)]
-        sys.exit(len(same) != len(names))
+        sys.exit(any((source / name).read_bytes() != (target / name).read_bytes() for name in names))
+    timers = [name for name in names if name.endswith(".timer")]
     groups = [timers] if how == "together" else [[timer] for timer in timers]
-    os.makedirs(target, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
     for group in groups:
         for timer in group:
             for name in (timer, timer.removesuffix(".timer") + ".service"):
-                write(os.path.join(target, name), content(source, name))
+                write(target / name, (source / name).read_bytes())
         systemctl("daemon-reload")
         systemctl("enable", "--now", *group)
 
 
-def content(folder: str, name: str) -> bytes:
-    with open(os.path.join(folder, name), "rb") as file:
-        return file.read()
-
-
-def write(path: str, data: bytes) -> None:
-    with open(path + ".new", "wb") as file:
+def write(path: Path, data: bytes) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    with draft.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(path + ".new", path)
+    draft.rename(path)
 
 
 def systemctl(*words: str) -> None:

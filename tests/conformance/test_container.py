@@ -97,7 +97,7 @@ class TestContainer(ProviderConformance):
 
 class ThreadsHarness(ContainerHarness):
     gaps: ClassVar[dict[str, str]] = {
-        "test_changes_mean_the_same_without_the_texts_for_people": "ids follow the order of making, which is open here"
+        "test_changes_mean_the_same_without_the_texts_for_people": "ids follow the order of making, which is open"
     }
 
     def provider(self) -> Provider:

@@ -60,13 +60,14 @@ def _in_order(lane: Sequence[Work]) -> None:
 
 
 def lanes(works: Sequence[Work]) -> list[list[Work]]:
-    """Groups that want nothing of each other's, in order; inside a group the order stays."""
+    """Groups that want nothing of each other's; inside a group the order stays."""
     groups: list[tuple[set[str], list[Work]]] = []
     for work in works:
-        wants = _wants(work.change)
-        near = [group for group in groups if group[0] & wants]
-        merged = wants.union(*(group[0] for group in near)), [one for group in near for one in group[1]] + [work]
-        groups = [group for group in groups if group not in near] + [merged]
+        wants, together = _wants(work.change), [work]
+        for group in [group for group in groups if group[0] & wants]:
+            groups.remove(group)
+            wants, together = wants | group[0], group[1] + together
+        groups.append((wants, together))
     return [sorted(group, key=works.index) for _, group in groups]
 
 
@@ -79,11 +80,8 @@ def _wants(change: Change) -> set[str]:
         volumes = cast("Sequence[str]", attributes.get("volumes", ()))
         found |= {f"port {port['host']}/{port['protocol']}" for port in ports}
         found |= {f"volume {volume.partition(':')[0]}" for volume in volumes if not volume.endswith(":ro")}
-        found |= {
-            "network host"
-            for network in ("host",)
-            if network in cast("Sequence[str]", attributes.get("networks", ()))
-        }
+        if attributes.get("networks") == ["host"]:
+            found.add("network host")  # whose ports nobody can tell
     return found
 
 

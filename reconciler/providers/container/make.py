@@ -94,3 +94,18 @@ def instant(text: str) -> datetime | None:
 
 def tail(said: str) -> str:
     return f"; the end of its log:\n{said}" if said else "; it wrote nothing"
+
+
+def collide(old: Row, after: State) -> bool:
+    """Whether two at once would want the same port or write to the same volume."""
+    origin = made(old)
+    if origin is None or after.attributes.get("networks") == ["host"]:
+        return True
+    ports = {
+        (p["host"], p["protocol"])
+        for state in (origin, after)
+        for p in cast("list[Mapping[str, Json]]", state.attributes.get("ports", []))
+    }
+    count = sum(len(cast("list[Json]", state.attributes.get("ports", []))) for state in (origin, after))
+    volumes = any(not volume.endswith(":ro") for volume in cast("list[str]", after.attributes.get("volumes", [])))
+    return len(ports) < count or volumes

@@ -18,7 +18,7 @@ from reconciler.model.state import State
 from reconciler.providers.container import tidy
 from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.look import foreign_state
-from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
+from reconciler.providers.container.make import check, collide, ensure_image, ensure_networks, grace_of
 from reconciler.providers.container.rows import NEW, OLD, Row, listed, made, note, state_of
 from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, marks
 
@@ -113,7 +113,7 @@ class Work:
         change, main = self.change, self._main
         if change.after is None or (change.exact and self._exact is not None):
             return False
-        return main is None or self._remakes or not self._repairable(main, change.after)
+        return main is None or not self._repairable(main, change.after)
 
     @property
     def wish(self) -> tuple[Json, Json]:
@@ -134,8 +134,8 @@ class Work:
         try:
             return step()
         except HostError as error:
-            change = self.change
-            raise ApplyError(f"cannot {change.action} {change.id}: {error.message}", hint=error.hint) from error
+            what = f"{self.change.action} {self.change.id}"
+            raise ApplyError(f"cannot {what}: {error.message}", hint=error.hint) from error
 
     def run(self) -> None:
         """All or nothing: what fails half-way is taken back before the error is raised."""
@@ -151,7 +151,7 @@ class Work:
             self._bring_back(self._exact)
         elif change.after is None:
             self._remove(main)
-        elif main is not None and not self._remakes and self._repairable(main, change.after):
+        elif main is not None and not self.makes:
             self._repair(main, change.after)
         else:
             self._replace(main or self._squatter, change.after)
@@ -173,11 +173,6 @@ class Work:
                 back._do()
             tidy.after(self._engine, [back.change])
 
-    @property
-    def _remakes(self) -> bool:
-        """Whether nothing short of another container will do."""
-        return bool(self.change.exact) or self.change.action is Action.RELEASE
-
     def _remove(self, main: Row | None) -> None:
         if main is None:
             return
@@ -188,6 +183,8 @@ class Work:
             self._set_aside(main)
 
     def _repairable(self, main: Row, after: State) -> bool:
+        if self.change.exact or self.change.action is Action.RELEASE:
+            return False  # nothing short of another container will do
         origin = made(main)
         return (
             origin == after
@@ -214,7 +211,7 @@ class Work:
         for row in self._kept:  # a process that died may have left one running
             self._stop(row)
         new = self._make(after)
-        early = old is None or not _collide(old, after)
+        early = old is None or not collide(old, after)
         if early:
             engine.start(new)
             check(engine, new, after)
@@ -299,18 +296,3 @@ class Work:
                 return
         self._stop(row)
         self._engine.rename(row.id, aside)
-
-
-def _collide(old: Row, after: State) -> bool:
-    """Whether two at once would want the same port or write to the same volume."""
-    origin = made(old)
-    if origin is None or after.attributes.get("networks") == ["host"]:
-        return True
-    ports = {
-        (p["host"], p["protocol"])
-        for state in (origin, after)
-        for p in cast("list[Mapping[str, Json]]", state.attributes.get("ports", []))
-    }
-    count = sum(len(cast("list[Json]", state.attributes.get("ports", []))) for state in (origin, after))
-    volumes = any(not volume.endswith(":ro") for volume in cast("list[str]", after.attributes.get("volumes", [])))
-    return len(ports) < count or volumes
