@@ -29,6 +29,7 @@ class SystemHarness(RealHarness):
     def pairs(self) -> Sequence[tuple[Resource, Resource]]:
         return (
             (automation("a", command=["/bin/echo", "one"]), automation("a", scope="system", user="daemon")),
+            (automation("f", timezone="Europe/Berlin"), automation("f", schedule={"every": 3600})),
             (service("g", user="daemon"), service("g", stop={"signal": "SIGINT", "grace": 2.5})),
         )
 
