@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from types import FrameType
 
-from benchmarks import cron, linearity, load, startup, watch
+from benchmarks import containers, cron, linearity, load, startup, timers, watch
 from benchmarks.measure import Row
 from benchmarks.peers import Contest, contest
 from benchmarks.place import HERE, Failed, Place, place
 from benchmarks.table import aligned, machine, report, table
 
-NAMES = ("cron", "startup", "watch", "load", "linearity")
+NAMES = ("cron", "startup", "watch", "load", "containers", "timers", "linearity")
 
 
 def main() -> int:
@@ -62,6 +62,11 @@ def _group(name: str, names: Sequence[str], here: Place, peers: Contest, *, quic
         return load.measure(
             here, (1_000,) if quick else (10_000, 100_000), lambda count: 3 if count < 100_000 else 1, _say
         )
+    if name == "containers":
+        sizes = containers.SIZES[:2] if quick else containers.SIZES
+        return containers.measure(here, sizes, 3 if quick else 5, _say)
+    if name == "timers":
+        return timers.measure(here, timers.SIZES[:2] if quick else timers.SIZES, 3 if quick else 5, _say)
     return ()  # linearity is made of the rows of cron
 
 

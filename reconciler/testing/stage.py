@@ -5,16 +5,13 @@ Passes are made as the commands make them, and may be given trouble. Nothing her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, TypeAlias
-from unittest.mock import patch
 
 from reconciler.app import App, Planned
-from reconciler.engine import executor
 from reconciler.engine.rollout import Outcome
 from reconciler.host.fake import Call, Crash, FakeHost
 from reconciler.host.protocol import Completed
@@ -231,7 +228,7 @@ class Stage:
         since = self.host.calls
         app = self.app
         try:
-            with _in_turn(), app.writing(verb) as journal:
+            with app.writing(verb) as journal:
                 fate.watch(journal)
                 if (recovered := app.recover(journal)) is not None:
                     fate.host.heal()
@@ -271,13 +268,6 @@ def probed(one: Resource, probe: str | None) -> Resource:
     """The resource, verified by running a program."""
     probes = (Probe("exec", {"command": [probe], "exitCode": 0, "timeout": 1}),) if probe else ()
     return replace(one, verify=VerifyPolicy(within=1.0, stable_for=0.0, probes=probes))
-
-
-@contextmanager
-def _in_turn() -> Iterator[None]:
-    """Lanes run one after the other: a story must end the same each time it is told."""
-    with patch.object(executor, "WORKERS", 1):
-        yield
 
 
 def _remembered(journal: Journal) -> dict[str, list[Wanted]]:

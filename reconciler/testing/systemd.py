@@ -106,17 +106,18 @@ class SystemdPrograms:
     def _about(self, manager: ManagerState, name: str) -> dict[str, str]:
         known, now = manager.known.get(name), self.files(manager).get(name)
         _, active, sub = self._row(manager, name)
-        return {
+        service = {
+            "NRestarts": str(manager.restarts.get(name, 0)),
+            "ExecMainStartTimestampMonotonic": "1" if name in manager.started else "0",
+        }
+        return (service if name.endswith(".service") else {}) | {
             "Id": name,
             "LoadState": "loaded" if known is not None else "not-found",
             "FragmentPath": f"{manager.folder}/{name}" if known is not None else "",
             "ActiveState": active,
             "SubState": sub,
             "Result": "exit-code" if name in manager.failed else "success",
-            "NRestarts": str(manager.restarts.get(name, 0)),
             "NeedDaemonReload": "yes" if known != now else "no",
-            "ExecMainStartTimestampMonotonic": "1" if name in manager.started else "0",
-            "NextElapseUSecRealtime": "Fri 2026-01-16 06:00:00 UTC" if sub == "waiting" else "",
         }
 
     def _row(self, manager: ManagerState, name: str) -> tuple[str, str, str]:
@@ -180,6 +181,8 @@ class SystemdPrograms:
 
     def _status(self, manager: ManagerState, _options: Sequence[str], names: Sequence[str]) -> Completed:
         load, active, _ = self._row(manager, names[0])
+        if load == "not-found" and active == "inactive":
+            return _error(f"Unit {names[0]} could not be found.", 4)
         return Completed(3, f"{names[0]}\n  Loaded: {load}\n  Active: {active} (Result: exit-code)\n".encode(), b"")
 
     def _verify(self, argv: Sequence[str], stdin: bytes) -> Completed:

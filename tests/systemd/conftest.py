@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import reconciler.testing.conformance  # noqa: F401 - before anybody imports the modules that it is made of
-from tests.systemd.machine import RealHost, clear
+from tests.systemd.machine import MANAGER, RealHost, clear
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +51,29 @@ def real(manager: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[R
     monkeypatch.setenv("HOME", manager["HOME"])
     monkeypatch.setenv("XDG_RUNTIME_DIR", manager["XDG_RUNTIME_DIR"])
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    clear()
+    yield RealHost()
+    clear()
+
+
+@pytest.fixture(scope="session")
+def system_manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The process id of a real system manager in namespaces of its own."""
+    if os.geteuid() != 0 or shutil.which("systemctl") is None:
+        unavailable("needs root and systemd, to start a system manager apart from the machine")
+    folder = tmp_path_factory.mktemp("system")
+    script = [ROOT / "script" / "start-systemd-system", folder]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        unavailable(done.stderr)
+    process = done.stdout.strip().partition("=")[2]
+    yield process
+    os.kill(int(process), signal.SIGKILL)
+
+
+@pytest.fixture
+def real_system(system_manager: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealHost]:
+    monkeypatch.setenv(MANAGER, system_manager)
     clear()
     yield RealHost()
     clear()

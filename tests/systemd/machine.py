@@ -1,4 +1,7 @@
-"""A real manager as the conformance suite wants a host: this machine, with faults, and its unit folder as bytes."""
+"""A real manager as the conformance suite wants a host: this machine, with faults, and its unit folder as bytes.
+
+It is the user manager that the environment leads to, or the system manager in the namespaces of process MANAGER.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,46 @@ from reconciler.host.local import LocalHost, SystemClock
 from reconciler.host.protocol import Completed
 from reconciler.model.state import HostFacts
 
+MANAGER = "RECONCILER_TEST_SYSTEM_MANAGER"
+
+
+def inside() -> str | None:
+    """The process whose namespaces hold the system manager; None where a user manager is meant."""
+    return os.environ.get(MANAGER)
+
+
+def entering() -> list[str]:
+    """What a command starts with, to run where the manager is."""
+    process = inside()
+    return ["nsenter", "--target", process, "--all", "--"] if process else []
+
+
+def place(path: Path) -> Path:
+    """Where a path of the manager's file system is seen from here."""
+    process = inside()
+    return Path(f"/proc/{process}/root{path}") if process else path
+
+
+class NearHost(LocalHost):
+    """The machine as the manager sees it."""
+
+    def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
+        return super().execute([*entering(), *argv], timeout=timeout, stdin=stdin)
+
+    def read(self, path: Path, *, limit: int = 2**24) -> bytes | None:
+        return super().read(place(path), limit=limit)
+
+    def write(
+        self, path: Path, content: bytes, *, mode: int = 0o600, owner: str | None = None, group: str | None = None
+    ) -> None:
+        super().write(place(path), content, mode=mode, owner=owner, group=group)
+
+    def remove(self, path: Path) -> None:
+        super().remove(place(path))
+
+    def modified(self, path: Path) -> datetime | None:
+        return super().modified(place(path))
+
 
 class RealHost(FakeHost):
     """Every call counted and open to faults, as on a fake host, and then carried out on this machine."""
@@ -23,11 +66,12 @@ class RealHost(FakeHost):
     def __init__(self) -> None:
         super().__init__()
         self.clock = SystemClock()
-        self.local = LocalHost()
+        self.local = NearHost()
 
     def facts(self) -> HostFacts:
-        """Not root: its default would be the manager of the machine, which a bare machine does not have."""
-        return self._call("facts", "", lambda: replace(self.local.facts(), user="tester"))
+        """Root's default is the system manager: who is to have a user manager must not be root."""
+        user = "root" if inside() else "tester"
+        return self._call("facts", "", lambda: replace(self.local.facts(), user=user))
 
     def which(self, program: str) -> str | None:
         return self._call("which", program, lambda: self.local.which(program))
@@ -52,11 +96,12 @@ class RealHost(FakeHost):
 
 
 def folder() -> Path:
-    return Path(os.environ["HOME"], ".config/systemd/user")
+    return place(Path("/etc/systemd/system")) if inside() else Path(os.environ["HOME"], ".config/systemd/user")
 
 
 def systemctl(*arguments: str) -> str:
-    return subprocess.run(["systemctl", "--user", *arguments], capture_output=True, text=True, check=False).stdout
+    command = [*entering(), "systemctl", "--system" if inside() else "--user", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def clear() -> None:

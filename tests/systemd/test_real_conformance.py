@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
 
 from reconciler.host.fake import FakeHost
 from reconciler.model.address import ResourceId
 from reconciler.model.resource import Resource
+from reconciler.model.state import Observation
+from reconciler.provider import Wanted
 from reconciler.providers.systemd.provider import Systemd
 from reconciler.providers.systemd.shape import spelled, without_mark
 from reconciler.providers.systemd.units import id_of, is_marked, names
@@ -22,6 +27,16 @@ from tests.conformance.test_systemd import FOREIGN, Link, SystemdHarness, automa
 from tests.systemd.machine import RealHost, clear, folder, lying, running, systemctl
 
 pytestmark = pytest.mark.systemd
+
+ROOT = Path(__file__).parents[2]
+ELSEWHERE = """
+import pickle, sys
+import reconciler.testing.conformance
+from reconciler.providers.systemd.provider import Systemd
+from tests.systemd.machine import RealHost
+seen = Systemd().observe(RealHost(), pickle.load(sys.stdin.buffer))
+sys.stdout.buffer.write(pickle.dumps(seen))
+"""
 
 
 class RealHarness(SystemdHarness):
@@ -58,6 +73,11 @@ class RealHarness(SystemdHarness):
     def content(self, host: FakeHost) -> bytes:
         return repr((lying(), running())).encode()
 
+    def observe_elsewhere(self, host: FakeHost, wanted: Sequence[Wanted]) -> Observation | None:
+        command = [sys.executable, "-c", ELSEWHERE]
+        done = subprocess.run(command, input=pickle.dumps(list(wanted)), cwd=ROOT, capture_output=True, check=True)
+        return cast(Observation, pickle.loads(done.stdout))
+
     def foreign_bytes(self, host: FakeHost) -> bytes:
         found = {name: content for name, content in lying().items() if not _ours(name)}
         return repr((found, [name for name in running() if id_of(name) is None])).encode()
@@ -71,7 +91,7 @@ def _ours(name: str) -> bool:
 def _put(files: dict[str, bytes]) -> None:
     for name, content in files.items():
         path = folder() / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         if isinstance(content, Link):
             path.symlink_to(os.fsdecode(bytes(content)))
         else:

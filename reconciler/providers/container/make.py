@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import cast
 
@@ -35,9 +35,9 @@ def ensure_image(engine: Engine, state: State) -> str:
     return str(found.get("Id", ""))
 
 
-def ensure_networks(engine: Engine, state: State) -> None:
-    """Make the named networks that are missing, marked as ours."""
-    for name in cast("Sequence[str]", state.attributes.get("networks", ())):
+def ensure_networks(engine: Engine, names: Iterable[str]) -> None:
+    """Make those of these networks that are missing, marked as ours."""
+    for name in names:
         if name not in ENGINE_NETWORKS and engine.network(name) is None:
             engine.make_network(name, {NETWORK: "true"})
 

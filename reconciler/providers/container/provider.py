@@ -1,4 +1,4 @@
-"""The container provider: what the engine calls. One list of containers per look, one container per change."""
+"""The container provider: what the engine calls. One list of containers per look, one batch per apply."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class Container:
     kinds: ClassVar[frozenset[str]] = frozenset({"Service"})
     lock: ClassVar[str | None] = "container"
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str] | None = None, workers: int = 0) -> None:
+        """`workers` is how many containers are changed at once; 0: as many as serves an engine well."""
         self._environ = os.environ if environ is None else environ
+        self._workers = workers
 
     def probe(self, host: Host) -> Support:
         """Asks no engine: one that is down is not the same as none, and `observe` says so."""
@@ -52,18 +54,18 @@ class Container:
             raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
 
     def batch(self, change: Change) -> str | None:  # noqa: ARG002
-        """Each container is a change of its own: an engine has no way to change two at once."""
-        return None
+        """All together: one list, each image once, and containers are made side by side."""
+        return "container"
 
     def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        from reconciler.providers.container.work import carry_out
+        from reconciler.providers.container.batch import WORKERS, carry_out
 
-        for change in changes:
-            try:
-                carry_out(self._engine(host), change, self._environ.get("HOME") or "/root")
-            except (NoEngine, HostError) as error:
-                message = f"cannot {change.action} {change.id}: {error.message}"
-                raise Hindered(message, where=f"container {change.id.name}", hint=error.hint) from error
+        home = self._environ.get("HOME") or "/root"
+        try:
+            carry_out(self._engine(host), changes, home, self._workers or WORKERS)
+        except (NoEngine, HostError) as error:
+            what = str(changes[0].id) if len(changes) == 1 else f"{len(changes)} containers"
+            raise Hindered(f"cannot change {what}: {error.message}", hint=error.hint) from error
 
     def review(
         self,

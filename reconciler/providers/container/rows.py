@@ -1,4 +1,4 @@
-"""One container as the engine lists it, and what that says about how it stands against how it was made. Pure."""
+"""One container as the engine lists it, and what that says about how it stands against how it was made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.data import Json
 from reconciler.model.errors import HostError
 from reconciler.model.state import State
+from reconciler.providers.container.api import Engine
 from reconciler.providers.container.spec import DIGEST, ENGINE_NETWORKS, ID, IMAGE, STATE
 
 NEW = ".reconciler-new-"  # made, and not yet in its place
@@ -85,6 +86,11 @@ def row_of(item: Mapping[str, Json]) -> Row:
         raise HostError(
             "cannot understand the list of containers: the engine left out what it always says"
         ) from error
+
+
+def listed(engine: Engine) -> list[Row]:
+    """Every container that the engine has."""
+    return [row_of(item) for item in engine.containers()]
 
 
 def _ports(ports: Sequence[Mapping[str, Json]]) -> frozenset[tuple[str, str, int, int]]:

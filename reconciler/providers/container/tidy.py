@@ -13,34 +13,48 @@ from reconciler.model.data import Json
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.make import grace_of, instant
-from reconciler.providers.container.rows import NEW, OLD, Row, made, row_of
+from reconciler.providers.container.rows import NEW, OLD, Row, listed, made
 from reconciler.providers.container.spec import NETWORK
 
 KEPT = 3600.0  # seconds for which the container of a deleted resource is kept, stopped
 
 
-def after(engine: Engine, change: Change) -> None:
-    """Once a change stands: what was half-made for it goes, and the predecessors of earlier changes.
-
-    An undo removes no predecessor, for it may be what the next undo brings back.
-    """
-    undoing = change.cause is Cause.UNDO
-    rows = [row_of(item) for item in engine.containers()]
-    restore = cast("Mapping[str, Json]", change.restore or {})
-    mine = [row for row in rows if row.owner == change.id]
-    gone = [row for row in mine if NEW in row.name]
-    if not undoing and restore:
-        gone += [row for row in mine if OLD in row.name and row.id != restore.get("id")]
-    networks = _networks(state for row in gone if (state := made(row)) is not None)
-    if undoing:
-        networks |= _networks(state for state in (change.before, change.after) if state is not None)
+def after(engine: Engine, changes: Sequence[Change]) -> None:
+    """Once changes stand: what was half-made for them goes, and the predecessors of earlier changes."""
+    if not changes:
+        return
+    rows = listed(engine)
+    gone: list[Row] = []
+    networks: set[str] = set()
+    for change in changes:
+        mine = _of(change, rows)
+        gone += mine
+        networks |= _networks(state for row in mine if (state := made(row)) is not None)
+        if change.cause is Cause.UNDO:
+            networks |= _networks(state for state in (change.before, change.after) if state is not None)
     _remove(engine, rows, gone, networks)
 
 
-def forgotten(engine: Engine, change: Change, rows: Sequence[Row]) -> None:
-    """What resources that are no more left behind, once it is old; and what a process that died had half-made."""
+def _of(change: Change, rows: Sequence[Row]) -> list[Row]:
+    """What one change leaves behind. An undo removes no predecessor: it may be what the next undo brings back."""
+    restore = cast("Mapping[str, Json]", change.restore or {})
+    mine = [row for row in rows if row.owner == change.id]
+    gone = [row for row in mine if NEW in row.name]
+    if change.cause is not Cause.UNDO and restore:
+        gone += [row for row in mine if OLD in row.name and row.id != restore.get("id")]
+    return gone
+
+
+def forgotten(engine: Engine, changes: Sequence[Change], rows: Sequence[Row]) -> None:
+    """What resources that are no more left behind, once it is old; and what a process that died had half-made.
+
+    `rows` is how everything stood before the batch. Nothing while a change is undone.
+    """
+    busy = {change.id for change in changes}
+    others = [row for row in rows if row.owner is not None and row.owner not in busy]
+    if not others or any(change.cause is Cause.UNDO for change in changes):
+        return
     standing = {row.owner for row in rows if row.stands}
-    others = [row for row in rows if row.owner is not None and row.owner != change.id]
     for row in others:
         if OLD in row.name and row.runs:
             engine.stop(row.id, grace_of(row))
@@ -48,7 +62,7 @@ def forgotten(engine: Engine, change: Change, rows: Sequence[Row]) -> None:
     gone += [r for r in others if OLD in r.name and not r.runs and r.owner not in standing and _old(engine, r)]
     if gone:
         networks = _networks(state for row in gone if (state := made(row)) is not None)
-        _remove(engine, rows, gone, networks)
+        _remove(engine, listed(engine), gone, networks)
 
 
 def _remove(engine: Engine, rows: Sequence[Row], gone: Sequence[Row], networks: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Carrying out one change: what stands is checked, then containers are made, moved aside, or brought back.
+"""One change of a batch: what stands is checked, then containers are made, moved aside, or brought back.
 
 At every point an engine either holds the container as it was, or what it takes to bring it back: the old one is
 renamed and stopped, never removed, before its successor has proven itself.
@@ -6,10 +6,10 @@ renamed and stopped, never removed, before its successor has proven itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import cast
+from typing import TypeVar, cast
 
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
@@ -17,49 +17,37 @@ from reconciler.model.errors import ApplyError, Conflict, Hindered, HostError, R
 from reconciler.model.state import State
 from reconciler.providers.container import tidy
 from reconciler.providers.container.api import Engine, Refusal
-from reconciler.providers.container.look import foreign_state, tags_for
+from reconciler.providers.container.look import foreign_state
 from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
-from reconciler.providers.container.rows import NEW, OLD, Row, made, note, row_of, state_of
+from reconciler.providers.container.rows import NEW, OLD, Row, listed, made, note, state_of
 from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, collide, marks
 
 SERVER_TROUBLE = 500  # from this status on the engine speaks of itself, and not of what it was given
-
-
-def carry_out(engine: Engine, change: Change, home: str) -> None:
-    """One change, all or nothing: what fails half-way is taken back before the error is raised."""
-    work = Work(engine, change, home)
-    if work.done():
-        work.finish()
-        return
-    work.expect()
-    try:
-        work.do()
-    except HostError as error:
-        work.take_back()
-        sort = ApplyError if isinstance(error, Refusal) and error.status < SERVER_TROUBLE else Hindered
-        raise sort(f"cannot {change.action} {change.id}: {error.message}", hint=error.hint) from error
-    except ApplyError:
-        work.take_back()
-        raise
+T = TypeVar("T")
 
 
 class Work:
-    """One change and the containers that it is about, as one list of everything showed them."""
+    """One change and the containers that it is about, as one list of everything showed them.
 
-    def __init__(self, engine: Engine, change: Change, home: str) -> None:
+    `image` is the id of the image, to be set before `run` where it `makes` a container.
+    """
+
+    def __init__(
+        self, engine: Engine, change: Change, home: str, rows: Sequence[Row], tags: Mapping[str, str]
+    ) -> None:
+        self.change = change
+        self.image = ""
         self._engine = engine
-        self._change = change
         self._home = home
-        self._rows = [row_of(item) for item in engine.containers()]
-        mine = [row for row in self._rows if row.owner == change.id]
+        self._tags = tags
+        mine = [row for row in rows if row.owner == change.id]
         self._standing = [row for row in mine if row.stands]
-        self._tags = tags_for(engine, self._standing)
         self._fresh = [row for row in mine if NEW in row.name]
         self._kept = [row for row in mine if OLD in row.name]
-        self._squatter = next((r for r in self._rows if r.name == change.id.name and r.owner != change.id), None)
+        self._squatter = next((r for r in rows if r.name == change.id.name and r.owner != change.id), None)
         self._undoing = change.cause is Cause.UNDO
-        noted = cast("Mapping[str, Json]", change.exact or {})
-        self._exact = next((row for row in self._rows if row.id == noted.get("id")), None)
+        noted = cast("Mapping[str, Json]", change.exact or {}).get("id")
+        self._exact = next((row for row in rows if row.id == noted), None)
 
     @property
     def _main(self) -> Row | None:
@@ -68,18 +56,18 @@ class Work:
     # What stands
 
     def done(self) -> bool:
-        main, after = self._main, self._change.after
-        if self._change.action is Action.RELEASE:
+        main, after = self._main, self.change.after
+        if self.change.action is Action.RELEASE:
             return main is None and self._squatter is not None and not self._fresh
         if after is None:
             return main is None
         if self._fresh and self._undoing:
             return False
-        return len(self._standing) == 1 and main is not None and state_of(main, self._change.id, self._tags) == after
+        return len(self._standing) == 1 and main is not None and state_of(main, self.change.id, self._tags) == after
 
     def expect(self) -> None:
         """Raises Conflict where `before` does not stand."""
-        main, before = self._main, self._change.before
+        main, before = self._main, self.change.before
         if len(self._standing) > 1:
             raise self._conflict(f"{' and '.join(row.name for row in self._standing)} both carry its mark")
         if main is None:
@@ -87,19 +75,19 @@ class Work:
             return
         if before is None and self._undoing and main is self._exact:
             return
-        if self._change.action is Action.ADOPT or before is None:
+        if self.change.action is Action.ADOPT or before is None:
             raise self._conflict(f"the container {main.name} already carries its mark")
         if self._undoing and (main.digest == as_made(before).digest or main is self._exact or self._fresh):
             return  # how well it runs is not the question when it is taken back
-        if state_of(main, self._change.id, self._tags) != before:
+        if state_of(main, self.change.id, self._tags) != before:
             raise self._conflict(f"somebody changed the container {main.name}")
         if self._squatter is not None:
             raise self._conflict(f"another container is called {self._squatter.name}")
 
     def _expect_absent(self) -> None:
-        before = self._change.before
+        before = self.change.before
         midway = self._undoing and bool(self._fresh or self._exact)
-        if self._change.action is Action.ADOPT:
+        if self.change.action is Action.ADOPT:
             there = self._squatter
             if midway and (there is None or RELEASED in there.labels):
                 return
@@ -111,7 +99,7 @@ class Work:
             raise self._conflict(f"a container of somebody else is called {self._squatter.name}")
 
     def _conflict(self, cause: str) -> Conflict:
-        change = self._change
+        change = self.change
         hint = f"look at it with `docker ps --all --filter name={change.id.name}`, then plan again"
         return Conflict(
             f"cannot {change.action} {change.id}: {cause}", where=f"container {change.id.name}", hint=hint
@@ -119,44 +107,76 @@ class Work:
 
     # What is done
 
-    def do(self) -> None:
-        change, main = self._change, self._main
+    @property
+    def after(self) -> State:
+        return self.change.after or State({})
+
+    @property
+    def makes(self) -> bool:
+        """Whether a new container will be made."""
+        change, main = self.change, self._main
+        if change.after is None or (change.exact and self._exact is not None):
+            return False
+        return main is None or not self._repairable(main, change.after)
+
+    @property
+    def wish(self) -> tuple[Json, Json]:
+        """What it wants of an image: its name, and when to fetch it."""
+        return self.after.attributes.get("image"), self.after.attributes.get("pull")
+
+    @property
+    def networks(self) -> Sequence[str]:
+        return cast("Sequence[str]", self.after.attributes.get("networks", ()))
+
+    @property
+    def leaves(self) -> bool:
+        """Whether something may be left over, to be removed once the change stands."""
+        return bool(self._fresh or self._kept or self._undoing)
+
+    def attempt(self, step: Callable[[], T]) -> T:
+        """The result of a step; trouble with the engine becomes a failure of this change."""
+        try:
+            return step()
+        except HostError as error:
+            what = f"cannot {self.change.action} {self.change.id}: {error.message}"
+            sort = ApplyError if isinstance(error, Refusal) and error.status < SERVER_TROUBLE else Hindered
+            raise sort(what, hint=error.hint) from error
+
+    def run(self) -> None:
+        """All or nothing: what fails half-way is taken back before the error is raised."""
+        try:
+            self.attempt(self._do)
+        except ApplyError:
+            self.take_back()
+            raise
+
+    def _do(self) -> None:
+        change, main = self.change, self._main
         if change.exact and self._exact is not None:
             self._bring_back(self._exact)
         elif change.after is None:
             self._remove(main)
-        elif main is not None and not self._remakes and self._repairable(main, change.after):
+        elif main is not None and not self.makes:
             self._repair(main, change.after)
         else:
             self._replace(main or self._squatter, change.after)
-        self.finish()
-
-    def finish(self) -> None:
-        """Remove what is in nobody's way and of no use any more."""
-        if self._fresh or self._kept or self._undoing:
-            tidy.after(self._engine, self._change)
-        if not self._undoing:
-            tidy.forgotten(self._engine, self._change, self._rows)
 
     def take_back(self) -> None:
         """After a failure: the inverse of this change. Its own trouble is not the one to show."""
-        change = self._change
+        change = self.change
         if self._undoing:
             return  # the engine goes on with an undo by itself
         stood = self._main or (self._squatter if change.action is Action.ADOPT else None)
         known = change if change.restore or stood is None else replace(change, restore=note(stood))
         with suppress(ReconcileError):
-            back = Work(self._engine, known.inverse(), self._home)
-            if back.done():
-                back.finish()
-            else:
+            back = Work(self._engine, known.inverse(), self._home, listed(self._engine), self._tags)
+            if not back.done():
                 back.expect()
-                back.do()
-
-    @property
-    def _remakes(self) -> bool:
-        """Whether nothing short of another container will do."""
-        return bool(self._change.exact) or self._change.action is Action.RELEASE
+                if back.makes:
+                    back.image = ensure_image(self._engine, back.after)
+                    ensure_networks(self._engine, back.networks)
+                back._do()
+            tidy.after(self._engine, [back.change])
 
     def _remove(self, main: Row | None) -> None:
         if main is None:
@@ -168,19 +188,17 @@ class Work:
             self._set_aside(main)
 
     def _repairable(self, main: Row, after: State) -> bool:
-        origin = made(main)
-        return (
-            origin == after
-            and state_of(main, self._change.id, self._tags).attributes.keys() - after.attributes.keys()
-            <= {"status", "name"}
-            and as_made(state_of(main, self._change.id, self._tags)) == after
-            and main.status not in ("dead", "removing")
-        )
+        if self.change.exact or self.change.action is Action.RELEASE:
+            return False  # nothing short of another container will do
+        stands = state_of(main, self.change.id, self._tags)
+        odd = stands.attributes.keys() - after.attributes.keys() - {"status", "name"}
+        same = made(main) == after and not odd and as_made(stands) == after
+        return same and main.status not in ("dead", "removing")
 
     def _repair(self, main: Row, after: State) -> None:
         """The right container, stopped, paused or renamed by somebody."""
-        if main.name != self._change.id.name:
-            self._engine.rename(main.id, self._change.id.name)
+        if main.name != self.change.id.name:
+            self._engine.rename(main.id, self.change.id.name)
         if main.status == "paused":
             self._engine.unpause(main.id)
         elif not main.runs:
@@ -189,15 +207,14 @@ class Work:
 
     def _replace(self, old: Row | None, after: State) -> None:
         """A new container in the place of the old one, which is kept. It starts first where both can run at once."""
-        engine, name = self._engine, self._change.id.name
-        image = ensure_image(engine, after)
-        ensure_networks(engine, after)
+        engine, name = self._engine, self.change.id.name
         for row in self._fresh:
             engine.remove(row.id)
         for row in self._kept:  # a process that died may have left one running
             self._stop(row)
-        new = self._make(after, image)
-        early = old is None or not _collide(old, after)
+        new = self._make(after)
+        origin = None if old is None else made(old)
+        early = old is None or (origin is not None and not collide(origin, after))
         if early:
             engine.start(new)
             check(engine, new, after)
@@ -208,10 +225,10 @@ class Work:
             engine.start(new)
             check(engine, new, after)
 
-    def _make(self, after: State, image: str) -> str:
-        id_ = self._change.id
-        released = self._change.action is Action.RELEASE
-        labels = {RELEASED: str(id_)} if released else marks(id_, after, image)
+    def _make(self, after: State) -> str:
+        id_ = self.change.id
+        released = self.change.action is Action.RELEASE
+        labels = {RELEASED: str(id_)} if released else marks(id_, after, self.image)
         new = self._engine.create(f"{id_.name}{NEW}{as_made(after).digest[:12]}", body(after, labels, self._home))
         for network in cast("list[str]", after.attributes.get("networks", []))[1:]:
             self._engine.connect(network, new)
@@ -219,11 +236,10 @@ class Work:
 
     def _bring_back(self, exact: Row) -> None:
         """The very container that stood before, in one step; what took its place goes."""
-        noted = cast("Mapping[str, str]", self._change.exact)
+        noted = cast("Mapping[str, str]", self.change.exact)
         name, status = noted["name"], noted["status"]
-        other = self._main if self._main is not None and self._main.id != exact.id else None
-        if other is None and self._squatter is not None and self._squatter.id != exact.id:
-            other = self._squatter
+        others = (row for row in (self._main, self._squatter) if row is not None and row.id != exact.id)
+        other = next(others, None)
         if other is not None:
             self._vacate(other)
         alone = other is None and not self._fresh
@@ -238,7 +254,7 @@ class Work:
             self._engine.remove(other.id)
 
     def _gone_for_good(self, other: Row) -> bool:
-        ours = other.owner == self._change.id or other.labels.get(RELEASED) == str(self._change.id)
+        ours = other.owner == self.change.id or other.labels.get(RELEASED) == str(self.change.id)
         return self._undoing and ours
 
     def _vacate(self, other: Row) -> None:
@@ -246,7 +262,7 @@ class Work:
         if self._gone_for_good(other):
             digest = other.labels.get(DIGEST, other.id)[:12]
             self._stop(other)
-            self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
+            self._engine.rename(other.id, f"{self.change.id.name}{NEW}{digest}")
         else:
             self._set_aside(other)
 
@@ -274,16 +290,11 @@ class Work:
         stops it. Docker cannot rename a container that it is just starting again; then, and where a successor is
         there to tell what goes on, it is stopped first.
         """
-        aside = f"{self._change.id.name}{OLD}{row.id[:12]}"
-        if self._change.after is None and row.status != "restarting":
+        aside = f"{self.change.id.name}{OLD}{row.id[:12]}"
+        if self.change.after is None and row.status != "restarting":
             with suppress(Refusal):
                 self._engine.rename(row.id, aside)
                 self._stop(row)
                 return
         self._stop(row)
         self._engine.rename(row.id, aside)
-
-
-def _collide(old: Row, after: State) -> bool:
-    origin = made(old)
-    return origin is None or collide(origin, after)

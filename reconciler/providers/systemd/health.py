@@ -8,23 +8,29 @@ from pathlib import Path
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.providers.systemd import manager as programs
-from reconciler.providers.systemd.manager import Instance
+from reconciler.providers.systemd.manager import Instance, Unit
 from reconciler.providers.systemd.scopes import managers
 from reconciler.providers.systemd.units import attributes, names, waits_for_manager
 
 SETTLE = 1.0  # seconds that a service must stay up before it counts: a program that dies at once takes less
-_ASKED = "LoadState,ActiveState,SubState,Result,NRestarts,FragmentPath,NextElapseUSecRealtime,NextElapseUSecMonotonic"
+_ASKED = "LoadState,ActiveState,SubState,Result,NRestarts,FragmentPath"
+_WAITS = Unit("loaded", "active", "waiting")  # only a timer that has a next run is that
 
 
 def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
-    """The first thing that keeps one of these from running, or None. With no ids: whether a manager answers."""
+    """The first thing that keeps one of these from running, or None. With no ids: whether a manager answers.
+
+    Timers that wait are known from one list; only the rest is asked about unit by unit.
+    """
     found = managers(host, ())
     if any(id_.kind == "Service" for id_ in ids):
         host.clock.sleep(SETTLE)
     missing = list(ids)
     for manager in found.values():
         mains = {names(id_)[-1]: id_ for id_ in missing}
-        shown = programs.show(host, manager.scope, _ASKED, list(mains))
+        known = programs.units(host, manager.scope, *mains) if mains else {}
+        missing = [id_ for name, id_ in mains.items() if known.get(name) != _WAITS]
+        shown = programs.show(host, manager.scope, _ASKED, [names(id_)[-1] for id_ in missing])
         for name, about in shown.items():
             if name in mains and about.get("FragmentPath", "").startswith(f"{manager.folder}/"):
                 missing.remove(mains[name])
@@ -43,9 +49,6 @@ def _wrong(host: Host, manager: Instance, id_: ResourceId, about: Mapping[str, s
         if active == "inactive" and _waits(host, manager, id_):
             return None
         return f"is {active}: it starts nothing"
-    times = (about.get("NextElapseUSecRealtime", ""), about.get("NextElapseUSecMonotonic", ""))
-    if about.get("SubState") == "waiting" and all(time in ("", "0", "infinity") for time in times):
-        return "will never elapse"
     return None if about.get("SubState") != "elapsed" or _waits(host, manager, id_) else "has no next run"
 
 
