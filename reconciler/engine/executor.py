@@ -37,17 +37,25 @@ class StepJournal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a rollout stopped. `guilty`: the revision is to blame; `stale`: somebody changed the host meanwhile."""
+    """Why a rollout stopped. `guilty`: the revision is to blame; `stale`: somebody changed the host meanwhile.
+
+    `where` and `hint` are for the person who reads the message, as those of an error.
+    """
 
     message: str
     ids: tuple[ResourceId, ...]
     guilty: bool
     stale: bool = False
+    where: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What one walk needs: the host, the backends, the journal, the gate, and who listens."""
+    """What one walk needs: the host, the backends, the journal, the gate, and who listens.
+
+    `mask` hides what a backend was told in confidence and now says aloud; `undoing` only changes the words.
+    """
 
     host: Host
     providers: Mapping[str, Provider]
@@ -56,6 +64,8 @@ class Walk:
     gate: Gate
     listener: Listener
     stopping: Callable[[], str | None]  # the reason to stop (a signal), or None
+    mask: Callable[[str], str]
+    undoing: bool = False
 
 
 def execute(walk: Walk, steps: Sequence[Step], finished: frozenset[int] = frozenset()) -> Failure | None:
@@ -99,17 +109,29 @@ def _apply(walk: Walk, steps: Sequence[ApplyStep], progress: tuple[int, int]) ->
         for batch in lane_steps.values():
             walk.journal.steps_started(walk.rollout, [step.number for step in batch])
             _tell(walk, EventType.STEPS_STARTED, batch, progress)
-    errors: dict[int, ReconcileError] = {}
+    errors: list[tuple[list[ApplyStep], ReconcileError]] = []
     for batches in _run_lanes(walk, [list(lane.values()) for lane in lanes.values()]):
         for batch, error in batches:
             _record(walk, batch, error, progress)
             if error is not None:
-                errors[batch[0].number] = error
+                errors.append((batch, error))
     if not errors:
         return None
-    error = errors[min(errors)]
-    ids = tuple(step.change.id for step in steps)
-    return Failure(str(error), ids, guilty=isinstance(error, ApplyError), stale=isinstance(error, Conflict))
+    return _failure(walk, *min(errors, key=lambda found: found[0][0].number))
+
+
+def _failure(walk: Walk, batch: Sequence[ApplyStep], error: ReconcileError) -> Failure:
+    """An error as the rollout tells of it: whatever the backend said, it names the resource and its place."""
+    ids = tuple(step.change.id for step in batch)
+    place = error.where or batch[0].change.where
+    return Failure(
+        message=walk.mask(error.message),
+        ids=ids,
+        guilty=isinstance(error, ApplyError),
+        stale=isinstance(error, Conflict),
+        where=f"{_named(ids)}, {walk.mask(place)}" if place else _named(ids),
+        hint=walk.mask(error.hint) if error.hint else None,
+    )
 
 
 Outcome: TypeAlias = "tuple[list[ApplyStep], ReconcileError | None]"
@@ -141,12 +163,13 @@ def _run_lane(walk: Walk, batches: Sequence[list[ApplyStep]]) -> list[Outcome]:
 
 def _record(walk: Walk, batch: Sequence[ApplyStep], error: ReconcileError | None, progress: tuple[int, int]) -> None:
     numbers = [step.number for step in batch]
+    why = walk.mask(error.message) if error is not None else ""
     if isinstance(error, Conflict):  # the provider promises that nothing was written
-        walk.journal.steps_refused(walk.rollout, numbers, str(error))
+        walk.journal.steps_refused(walk.rollout, numbers, why)
     elif error is not None:
-        walk.journal.steps_failed(walk.rollout, numbers, str(error))
+        walk.journal.steps_failed(walk.rollout, numbers, why)
     if error is not None:
-        _tell(walk, EventType.STEPS_FAILED, batch, progress, str(error))
+        _tell(walk, EventType.STEPS_FAILED, batch, progress, why)
         return
     owned = [step.owned for step in batch if step.owned is not None]
     disowned = [step.change.id for step in batch if step.owned is None]
@@ -163,8 +186,9 @@ def _verify(walk: Walk, steps: Sequence[VerifyStep], progress: tuple[int, int]) 
     try:
         failed = walk.gate(steps)
     except ReconcileError as error:
-        walk.journal.steps_failed(walk.rollout, numbers, str(error))
-        return Failure(str(error), ids, guilty=False)
+        why = walk.mask(error.message)
+        walk.journal.steps_failed(walk.rollout, numbers, why)
+        return Failure(why, ids, guilty=False, where=error.where or _named(ids), hint=error.hint)
     bad = [step.number for step in steps if step.id in failed]
     walk.journal.steps_done(walk.rollout, [n for n in numbers if n not in set(bad)], [], [])
     if not bad:
@@ -182,15 +206,16 @@ def _verify(walk: Walk, steps: Sequence[VerifyStep], progress: tuple[int, int]) 
 
 
 _DOING = {
-    EventType.STEPS_STARTED: "applying {}",
-    EventType.STEPS_DONE: "{} applied",
-    EventType.STEPS_FAILED: "cannot apply {}: {why}",
+    EventType.STEPS_STARTED: ("applying {}", "undoing {}"),
+    EventType.STEPS_DONE: ("{} applied", "{} undone"),
+    EventType.STEPS_FAILED: ("cannot apply {}: {why}", "cannot undo {}: {why}"),
 }
 
 
 def _tell(walk: Walk, type_: EventType, batch: Sequence[ApplyStep], progress: tuple[int, int], why: str = "") -> None:
     ids = tuple(step.change.id for step in batch)
-    walk.listener(Event(type_, _DOING[type_].format(_named(ids), why=why), ids, *progress))
+    words = _DOING[type_][walk.undoing]
+    walk.listener(Event(type_, words.format(_named(ids), why=why), ids, *progress))
 
 
 def _named(ids: Sequence[ResourceId]) -> str:

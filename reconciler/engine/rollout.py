@@ -61,12 +61,14 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a rollout ended. `left` names what could not be undone."""
+    """How a rollout ended. `left` names what could not be undone; `where` and `hint` belong to a failure."""
 
     rollout: int
     code: ExitCode
     message: str
     left: tuple[str, ...] = ()
+    where: str | None = None
+    hint: str | None = None
 
 
 def recover(engine: Engine, record: RolloutRecord) -> Outcome:
@@ -135,7 +137,7 @@ def take_back(
         _note_undone(engine, number, todo.kept)
         left += _run_undo(engine, number, todo)
     except ReconcileError as error:
-        left = [str(error)]
+        left = [_told(error.message, error.hint)]
     if (why := engine.stopping(2)) is not None:
         message = f"the undo of rollout {number} was cut short by {why}; the next apply goes on with it"
         return Outcome(number, ExitCode.PARTLY, message, tuple(left))
@@ -144,11 +146,20 @@ def take_back(
     if left:
         engine.journal.finish(number, RolloutStatus.ROLLBACK_FAILED, failure.message)
         engine.listener(Event(EventType.UNDO_FAILED, f"rollout {number} could not be undone"))
-        return Outcome(number, ExitCode.ROLLBACK_FAILED, failure.message, tuple(left))
+        return _ended(number, ExitCode.ROLLBACK_FAILED, failure, left)
     engine.journal.finish(number, RolloutStatus.ROLLED_BACK, failure.message)
     engine.listener(Event(EventType.UNDO_DONE, f"rollout {number} undone: everything is as before"))
     code = ExitCode.STALE if failure.stale and not touched else ExitCode.ROLLED_BACK
-    return Outcome(number, code, failure.message)
+    return _ended(number, code, failure)
+
+
+def _ended(number: int, code: ExitCode, failure: Failure, left: Sequence[str] = ()) -> Outcome:
+    return Outcome(number, code, failure.message, tuple(left), failure.where, failure.hint)
+
+
+def _told(message: str, hint: str | None) -> str:
+    """A reason and what to do about it, as one line of a list."""
+    return f"{message} (what to do: {hint})" if hint else message
 
 
 def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
@@ -157,10 +168,12 @@ def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
     journal = _UndoJournal(engine.journal)
     left: list[str] = []
     for phase in todo.phases:
-        undoing = replace(walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2))
+        undoing = replace(
+            walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2), undoing=True
+        )
         failure = executor.execute(undoing, phase)
         if failure is not None:
-            left.append(f"{', '.join(str(i) for i in failure.ids)}: {failure.message}")
+            left.append(f"{', '.join(str(i) for i in failure.ids)}: {_told(failure.message, failure.hint)}")
             return left
     checks = rollback.checks(undone)
     expected = {step.change.place: rollback.outcome(step.change) for step in undone}
@@ -220,6 +233,7 @@ def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
         gate=gate,
         listener=engine.listener,
         stopping=lambda: engine.stopping(1),
+        mask=engine.mask.text,
     )
 
 
