@@ -130,8 +130,8 @@ def take_back(
     engine.listener(Event(EventType.UNDO_STARTED, f"{failure.message}; undoing rollout {number}"))
     records = engine.journal.steps(number)
     try:
-        found = look(engine, [r.step for r in records])
-        todo = rollback.undo([(r.step, r.status) for r in records], found)
+        found, blind = _look_again(engine, [r.step for r in records])
+        todo = rollback.undo([(r.step, r.status) for r in records], found, blind)
         touched = bool(todo.phases or todo.stuck)
         left = [why for _, why in todo.stuck]
         _note_undone(engine, number, todo.kept)
@@ -238,14 +238,33 @@ def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
 
 
 def look(engine: Engine, steps: Sequence[Step]) -> list[Observed]:
-    """A fresh look at every backend that these steps speak of."""
+    """A fresh look at every backend that these steps speak of. Raises ObserveError."""
+    return [item for name, wanted in _wanted(steps).items() for item in _seen(engine, name, wanted)]
+
+
+def _look_again(engine: Engine, steps: Sequence[Step]) -> tuple[list[Observed], dict[str, str]]:
+    """The same, and why a backend could not be looked at: what the others hold can be undone all the same."""
     found: list[Observed] = []
+    blind: dict[str, str] = {}
+    for name, wanted in _wanted(steps).items():
+        try:
+            found += _seen(engine, name, wanted)
+        except ReconcileError as error:
+            blind[name] = engine.mask.text(_told(error.message, error.hint))
+    return found, blind
+
+
+def _wanted(steps: Sequence[Step]) -> dict[str, list[Wanted]]:
+    """What to look for in each backend: what was begun may have been done, so one without marks looks for either."""
     changes = [step.change for step in steps if isinstance(step, ApplyStep)]
-    for name in sorted({change.provider for change in changes}):
-        # What was begun may have been done: a backend without marks must look for either.
-        wanted = [Wanted(c.id, c.after, c.before or c.after) for c in changes if c.provider == name]
-        found += engine.providers[name].observe(engine.host, wanted).found
-    return found
+    return {
+        name: [Wanted(c.id, c.after, c.before or c.after) for c in changes if c.provider == name]
+        for name in sorted({change.provider for change in changes})
+    }
+
+
+def _seen(engine: Engine, name: str, wanted: Sequence[Wanted]) -> Sequence[Observed]:
+    return engine.providers[name].observe(engine.host, wanted).found
 
 
 def _marked(found: Sequence[Observed]) -> dict[Place, Observed]:

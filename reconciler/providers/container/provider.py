@@ -48,7 +48,7 @@ class Container:
         try:
             return observe(self._engine(host), wanted)
         except (NoEngine, HostError) as error:
-            raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
+            raise self._unseen(host, error) from error
 
     def batch(self, change: Change) -> str | None:  # noqa: ARG002
         """Each container is a change of its own: an engine has no way to change two at once."""
@@ -58,11 +58,14 @@ class Container:
         from reconciler.providers.container.work import carry_out
 
         for change in changes:
+            place = f"container {change.id.name}"
             try:
                 carry_out(self._engine(host), change, self._environ.get("HOME") or "/root")
             except (NoEngine, HostError) as error:
                 message = f"cannot {change.action} {change.id}: {error.message}"
-                raise ApplyError(message, where=f"container {change.id.name}", hint=error.hint) from error
+                raise ApplyError(message, where=place, hint=error.hint) from error
+            except ApplyError as error:
+                raise ApplyError(error.message, where=place, hint=error.hint) from error
 
     def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
         from reconciler.providers.container.health import health
@@ -78,7 +81,15 @@ class Container:
         try:
             return foreign(self._engine(host), ID)
         except (NoEngine, HostError) as error:
-            raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
+            raise self._unseen(host, error) from error
+
+    def _unseen(self, host: Host, error: NoEngine | HostError) -> ObserveError:
+        """What a look at the containers ended with, and at which socket."""
+        try:
+            where = f"the socket {find(host, self._environ)}"
+        except (NoEngine, HostError):
+            where = None
+        return ObserveError(f"cannot look at the containers: {error.message}", where=where, hint=error.hint)
 
     def _engine(self, host: Host) -> Engine:
         return Engine(host, find(host, self._environ))
