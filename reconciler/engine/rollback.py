@@ -45,9 +45,7 @@ def undo(
             continue
         if blind and step.change.provider in blind:
             stuck.append((step, f"{step.change.id}: {blind[step.change.provider]}"))
-        elif stands(step.change, ours) or _half_done(step.change, ours):
-            waves.setdefault(depth[step.number], []).append(inverse(step))
-        elif stands(step.change.inverse(), ours) and status is not StepStatus.DONE:
+        elif _is_begun(step.change, status, ours):
             waves.setdefault(depth[step.number], []).append(inverse(step))
         elif stands(step.change.inverse(), ours) or _not_adopted_yet(step.change, ours):
             kept.append(inverse(step))
@@ -66,10 +64,11 @@ def stands(change: Change, ours: Mapping[Place, Observed]) -> bool:
     return item is not None and item.trouble is None and item.state == expected
 
 
-def _half_done(change: Change, ours: Mapping[Place, Observed]) -> bool:
-    """Whether its backend says that the change was begun and does not stand: its own undo knows what to do."""
+def _is_begun(change: Change, status: StepStatus, ours: Mapping[Place, Observed]) -> bool:
+    """Whether there may be something to undo: the change stands, or its backend says that it stands half-way."""
     item, expected = ours.get(change.place), outcome(change)
-    return item is not None and item.trouble is not None and item.state == expected
+    half = item is not None and item.trouble is not None and item.state == expected
+    return half or stands(change, ours) or (status is not StepStatus.DONE and stands(change.inverse(), ours))
 
 
 def _not_adopted_yet(change: Change, ours: Mapping[Place, Observed]) -> bool:

@@ -23,7 +23,9 @@ TIMEOUT = 30.0
 PULL_TIMEOUT = 1800.0
 LIMIT = 16 * 2**20
 LOG_LINES = 20
-_RESTART = "`docker info` asks the same engine; its own log says more (`journalctl -u docker`), and a restart may help"
+_RESTART = (
+    "`docker info` asks the same engine; its own log says more (`journalctl -u docker`), and a restart may help"
+)
 _ANOTHER = "is that the socket of Docker or Podman? DOCKER_HOST and `docker context ls` say which one is meant"
 _PORT_TAKEN = "`reconcile ports` and `ss -ltnp` show who has the port: stop that, or choose another port"
 
