@@ -1,4 +1,4 @@
-"""A container behind a proxy to a real engine, and a crontab line beside it: both stand before anything goes wrong."""
+"""A container behind a proxy to a real engine, and a crontab line beside it: both stand before things go wrong."""
 
 from __future__ import annotations
 
