@@ -220,7 +220,7 @@ def test_when_what_stood_cannot_be_put_back_either_both_reasons_are_said_and_a_r
     apply(mac, wanted())
     change = step(mac, wanted(command=["/bin/other"]))
     mac.launchctl.answer("bootstrap", 78, "no", times=2)
-    with pytest.raises(ApplyError, match="status 78.*what stood before could not be put back.*status 78") as caught:
+    with pytest.raises(ApplyError, match=r"status 78.*what stood before could not be put back.*status 78") as caught:
         Launchd().apply(mac, [change])
     assert caught.value.where == PATH
     assert "launchctl error 78" in (caught.value.hint or "")
