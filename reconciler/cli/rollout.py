@@ -82,6 +82,8 @@ def _print_outcome(outcome: Outcome, planned: Planned | None) -> None:
         "exitCode": int(outcome.code),
         "message": outcome.message,
         "rollout": outcome.rollout or None,
+        "where": outcome.where,
+        "hint": outcome.hint,
         "left": list(outcome.left),
     }
     if planned is not None:
@@ -98,18 +100,29 @@ def ending(outcome: Outcome) -> str:
         case ExitCode.DONE:
             return f"{number}: {outcome.message}. `reconcile rollback` takes it back."
         case ExitCode.ROLLED_BACK:
-            return f"{number} failed and was rolled back: {outcome.message}\nThe host is as it was before."
+            return f"{number} failed and was rolled back: {_failure(outcome)}\nThe host is as it was before."
         case ExitCode.STALE:
-            return f"{number} was not applied: {outcome.message}\nNothing was changed; plan again."
+            return f"{number} was not applied: {_failure(outcome)}\nNothing was changed; plan again."
         case ExitCode.PARTLY:
             return f"{number} is partly applied: {outcome.message}"
         case _:
             left = "\n".join(f"  - {item}" for item in outcome.left)
             return (
-                f"{number} failed, and could not be undone completely: {outcome.message}\n"
+                f"{number} failed, and could not be undone completely: {_failure(outcome)}\n"
                 f"What is left as it should not be:\n{left}\n"
+                f"Repair what stands in the way, then `reconcile resume`; "
                 f"`reconcile show {outcome.rollout}` has the details."
             )
+
+
+def _failure(outcome: Outcome) -> str:
+    """Why it failed, where, and what to do about it."""
+    lines = [outcome.message]
+    if outcome.where:
+        lines.append(f"  where: {outcome.where}")
+    if outcome.hint:
+        lines.append(f"  what to do: {outcome.hint}")
+    return "\n".join(lines)
 
 
 def _say(text: str) -> None:

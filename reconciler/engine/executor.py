@@ -6,69 +6,27 @@ Holds no decision about what to change; on the first failure it starts nothing n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
+from reconciler.engine.failure import Failure, ids_of, named, of_batch, of_gates
 from reconciler.engine.order import Order
-from reconciler.engine.work import Start
+from reconciler.engine.walk import Verdicts, Walk
 from reconciler.host.deadline import DeadlineHost
 from reconciler.host.protocol import Host
-from reconciler.model.address import ResourceId
-from reconciler.model.errors import ApplyError, Conflict, Hindered, ReconcileError
-from reconciler.model.event import Event, EventType, Listener
+from reconciler.model.errors import ReconcileError
+from reconciler.model.event import Event, EventType
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
-from reconciler.model.state import Owned
-from reconciler.provider import Provider
 
 STEP_TIMEOUT = 120.0  # seconds that one batch may spend in its backend, or since it last reported progress
 LONGEST_STEP = 1800.0  # seconds for a batch that keeps reporting progress
 LANES = 4  # batches that run side by side
 GATE_CALLS = 16  # gates that wait side by side; those that become ready together count once
 TICK = 0.1  # seconds between two looks at `stopping`
-
-Stopping: TypeAlias = Callable[[], "str | None"]
-Verdicts: TypeAlias = "Mapping[int, str | None]"  # by number: None where the gate passed, else why not
-Gate: TypeAlias = Callable[[Sequence[VerifyStep], Stopping], Iterator[Verdicts]]
-
-
-class StepJournal(Protocol):
-    """What the executor writes down. Every call is durable before it returns."""
-
-    def steps_started(self, rollout: int, numbers: Sequence[int]) -> None: ...
-    def steps_done(
-        self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
-    ) -> None: ...
-    def steps_refused(self, rollout: int, numbers: Sequence[int], why: str) -> None: ...
-    def steps_failed(self, rollout: int, numbers: Sequence[int], why: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a rollout stopped. `guilty`: the revision is to blame; `stale`: somebody changed the host meanwhile."""
-
-    message: str
-    ids: tuple[ResourceId, ...]
-    guilty: bool
-    stale: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """What one walk needs: the host, the backends, the journal, the gate, and who listens."""
-
-    host: Host
-    providers: Mapping[str, Provider]
-    journal: StepJournal
-    rollout: int
-    gate: Gate
-    listener: Listener
-    stopping: Stopping  # the reason to stop (a signal), or None
-    start: Start
-    locks: Mapping[str, AbstractContextManager[object]]  # by provider, held while it writes
 
 
 def execute(walk: Walk, steps: Sequence[Step], finished: frozenset[int] = frozenset()) -> Failure | None:
@@ -93,6 +51,14 @@ class _Run:
     failed: bool = False  # set by workers too, so that nothing new starts behind a failure
     failure: Failure | None = None
     crash: BaseException | None = None
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        return (
+            ("undoing ", "cannot undo ", " undone")
+            if self.walk.undoing
+            else ("applying ", "cannot apply ", " applied")
+        )
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -170,7 +136,7 @@ class _Run:
                 return
             self.order.take(batch)
             self.walk.journal.steps_started(self.walk.rollout, [step.number for step in batch])
-            self._tell(EventType.STEPS_STARTED, "applying ", batch, limit=STEP_TIMEOUT)
+            self._tell(EventType.STEPS_STARTED, self.words[0], batch, limit=STEP_TIMEOUT)
             self.lanes.add(lane)
             self.walk.start(partial(self._apply, lane, batch), partial(self._crashed, lane=lane))
 
@@ -202,21 +168,19 @@ class _Run:
         self.lanes.discard(lane)
         numbers, journal, rollout = [step.number for step in batch], self.walk.journal, self.walk.rollout
         if error is not None:
-            stale = isinstance(error, Conflict)  # the provider promises that nothing was written
-            (journal.steps_refused if stale else journal.steps_failed)(rollout, numbers, str(error))
-            self._tell(EventType.STEPS_FAILED, "cannot apply ", batch, f": {error}")
-            stopped = self.walk.stopping()  # then nobody can tell whether it would have failed
-            message = str(error)
-            guilty = isinstance(error, ApplyError) and not isinstance(error, Hindered)
-            if stopped:
-                message, guilty = f"stopped by {stopped}", False
-            self._fail(Failure(message, tuple(step.change.id for step in batch), guilty, stale))
+            failure = of_batch(batch, error, self.walk.mask)
+            # A Conflict promises that nothing was written.
+            (journal.steps_refused if failure.stale else journal.steps_failed)(rollout, numbers, failure.message)
+            self._tell(EventType.STEPS_FAILED, self.words[1], batch, f": {failure.message}")
+            if stopped := self.walk.stopping():  # then nobody can tell whether it would have failed
+                failure = replace(failure, message=f"stopped by {stopped}", guilty=False)
+            self._fail(failure)
             return
         owned = [step.owned for step in batch if step.owned is not None]
         disowned = [step.change.id for step in batch if step.owned is None]
         journal.steps_done(rollout, numbers, owned, disowned)
         self._done(numbers)
-        self._tell(EventType.STEPS_DONE, "", batch, " applied")
+        self._tell(EventType.STEPS_DONE, "", batch, self.words[2])
 
     def _done(self, numbers: Sequence[int]) -> None:
         for number in numbers:
@@ -282,8 +246,9 @@ class _Run:
             return
         for step in left:
             del self.waiting[step.number]
-        self.walk.journal.steps_failed(self.walk.rollout, [step.number for step in left], str(error))
-        self._fail(Failure(str(error), tuple(step.id for step in left), guilty=False))
+        failure = of_gates(left, error, self.walk.mask)
+        self.walk.journal.steps_failed(self.walk.rollout, [step.number for step in left], failure.message)
+        self._fail(failure)
 
     def _give_up_gates(self) -> None:
         """Nobody waits for a gate any more. It only looks, so that it may end in its own time."""
@@ -295,6 +260,5 @@ class _Run:
     def _tell(
         self, type_: EventType, before: str, steps: Sequence[Step], after: str = "", *, limit: float = 0.0
     ) -> None:
-        ids = tuple(step.change.id if isinstance(step, ApplyStep) else step.id for step in steps)
-        named = str(ids[0]) if len(ids) == 1 else f"{len(ids)} resources"
-        self.walk.listener(Event(type_, f"{before}{named}{after}", ids, *self.progress, limit))
+        text = f"{before}{named(steps)}{after}"
+        self.walk.listener(Event(type_, text, ids_of(steps), *self.progress, limit))

@@ -24,10 +24,15 @@ class Undo:
     stuck: tuple[tuple[ApplyStep, str], ...]
 
 
-def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) -> Undo:
+def undo(
+    steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed], blind: Mapping[str, str] | None = None
+) -> Undo:
     """Inverse steps, last first, of every change that may have happened.
 
+    What was begun is undone even where it seems not to have happened: its backend knows what else was touched, and
+    does nothing where that is nothing.
     A thing that stands neither as before nor as after was touched by somebody else: it is left alone and said.
+    So is what a backend holds that could not be looked at; `blind` says why, by backend.
     """
     ours = {item.place: item for item in found if item.ownership is Ownership.OURS}
     depth = _depths([step for step, _ in steps])
@@ -38,7 +43,9 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
     for step, status in steps:
         if not isinstance(step, ApplyStep) or status not in touched:
             continue
-        if stands(step.change, ours):
+        if blind and step.change.provider in blind:
+            stuck.append((step, f"{step.change.id}: {blind[step.change.provider]}"))
+        elif _is_begun(step.change, status, ours):
             waves.setdefault(depth[step.number], []).append(inverse(step))
         elif stands(step.change.inverse(), ours) or _not_adopted_yet(step.change, ours):
             kept.append(inverse(step))
@@ -55,6 +62,13 @@ def stands(change: Change, ours: Mapping[Place, Observed]) -> bool:
     if expected is None:
         return item is None
     return item is not None and item.trouble is None and item.state == expected
+
+
+def _is_begun(change: Change, status: StepStatus, ours: Mapping[Place, Observed]) -> bool:
+    """Whether there may be something to undo: the change stands, or its backend says that it stands half-way."""
+    item, expected = ours.get(change.place), outcome(change)
+    half = item is not None and item.trouble is not None and item.state == expected
+    return half or stands(change, ours) or (status is not StepStatus.DONE and stands(change.inverse(), ours))
 
 
 def _not_adopted_yet(change: Change, ours: Mapping[Place, Observed]) -> bool:

@@ -11,7 +11,8 @@ from threading import Lock
 from typing import Protocol
 
 from reconciler.engine import executor, rollback, verify
-from reconciler.engine.executor import Failure, StepJournal, Stopping, Verdicts, Walk
+from reconciler.engine.failure import Failure
+from reconciler.engine.walk import StepJournal, Stopping, Verdicts, Walk
 from reconciler.engine.work import Start, at_once
 from reconciler.host.protocol import Host
 from reconciler.host.stoppable import StoppableClock
@@ -64,12 +65,14 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a rollout ended. `left` names what could not be undone."""
+    """How a rollout ended. `left` names what could not be undone; `where` and `hint` belong to a failure."""
 
     rollout: int
     code: ExitCode
     message: str
     left: tuple[str, ...] = ()
+    where: str | None = None
+    hint: str | None = None
 
 
 def recover(engine: Engine, record: RolloutRecord) -> Outcome:
@@ -131,14 +134,14 @@ def take_back(
     engine.listener(Event(EventType.UNDO_STARTED, f"{failure.message}; undoing rollout {number}"))
     records = engine.journal.steps(number)
     try:
-        found = look(engine, [r.step for r in records])
-        todo = rollback.undo([(r.step, r.status) for r in records], found)
+        found, blind = _look_again(engine, [r.step for r in records])
+        todo = rollback.undo([(r.step, r.status) for r in records], found, blind)
         touched = bool(todo.phases or todo.stuck)
         left = [why for _, why in todo.stuck]
         _note_undone(engine, number, todo.kept)
         left += _run_undo(engine, number, todo)
     except ReconcileError as error:
-        left = [str(error)]
+        left = [_told(error.message, error.hint)]
     if (why := engine.stopping(2)) is not None:
         message = f"the undo of rollout {number} was cut short by {why}; the next apply goes on with it"
         return Outcome(number, ExitCode.PARTLY, message, tuple(left))
@@ -147,11 +150,20 @@ def take_back(
     if left:
         engine.journal.finish(number, RolloutStatus.ROLLBACK_FAILED, failure.message)
         engine.listener(Event(EventType.UNDO_FAILED, f"rollout {number} could not be undone"))
-        return Outcome(number, ExitCode.ROLLBACK_FAILED, failure.message, tuple(left))
+        return _ended(number, ExitCode.ROLLBACK_FAILED, failure, left)
     engine.journal.finish(number, RolloutStatus.ROLLED_BACK, failure.message)
     engine.listener(Event(EventType.UNDO_DONE, f"rollout {number} undone: everything is as before"))
     code = ExitCode.STALE if failure.stale and not touched else ExitCode.ROLLED_BACK
-    return Outcome(number, code, failure.message)
+    return _ended(number, code, failure)
+
+
+def _ended(number: int, code: ExitCode, failure: Failure, left: Sequence[str] = ()) -> Outcome:
+    return Outcome(number, code, failure.message, tuple(left), failure.where, failure.hint)
+
+
+def _told(message: str, hint: str | None) -> str:
+    """A reason and what to do about it, as one line of a list."""
+    return f"{message} (what to do: {hint})" if hint else message
 
 
 def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
@@ -160,10 +172,12 @@ def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
     journal = _UndoJournal(engine.journal)
     left: list[str] = []
     for phase in todo.phases:
-        undoing = replace(walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2))
+        undoing = replace(
+            walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2), undoing=True
+        )
         failure = executor.execute(undoing, phase)
         if failure is not None:
-            left.append(f"{', '.join(str(i) for i in failure.ids)}: {failure.message}")
+            left.append(f"{', '.join(str(i) for i in failure.ids)}: {_told(failure.message, failure.hint)}")
             return left
     checks = rollback.checks(undone)
     expected = {step.change.place: rollback.outcome(step.change) for step in undone}
@@ -229,18 +243,38 @@ def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
         stopping=lambda: engine.stopping(1),
         start=engine.start,
         locks=locks,
+        mask=engine.mask.text,
     )
 
 
 def look(engine: Engine, steps: Sequence[Step]) -> list[Observed]:
-    """A fresh look at every backend that these steps speak of."""
+    """A fresh look at every backend that these steps speak of. Raises ObserveError."""
+    return [item for name, wanted in _wanted(steps).items() for item in _seen(engine, name, wanted)]
+
+
+def _look_again(engine: Engine, steps: Sequence[Step]) -> tuple[list[Observed], dict[str, str]]:
+    """The same, and why a backend could not be looked at: what the others hold can be undone all the same."""
     found: list[Observed] = []
+    blind: dict[str, str] = {}
+    for name, wanted in _wanted(steps).items():
+        try:
+            found += _seen(engine, name, wanted)
+        except ReconcileError as error:
+            blind[name] = engine.mask.text(_told(error.message, error.hint))
+    return found, blind
+
+
+def _wanted(steps: Sequence[Step]) -> dict[str, list[Wanted]]:
+    """What to look for in each backend: what was begun may have been done, so one without marks looks for either."""
     changes = [step.change for step in steps if isinstance(step, ApplyStep)]
-    for name in sorted({change.provider for change in changes}):
-        # What was begun may have been done: a backend without marks must look for either.
-        wanted = [Wanted(c.id, c.after, c.before or c.after) for c in changes if c.provider == name]
-        found += engine.providers[name].observe(engine.host, wanted).found
-    return found
+    return {
+        name: [Wanted(c.id, c.after, c.before or c.after) for c in changes if c.provider == name]
+        for name in sorted({change.provider for change in changes})
+    }
+
+
+def _seen(engine: Engine, name: str, wanted: Sequence[Wanted]) -> Sequence[Observed]:
+    return engine.providers[name].observe(engine.host, wanted).found
 
 
 def _marked(found: Sequence[Observed]) -> dict[Place, Observed]:

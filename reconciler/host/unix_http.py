@@ -107,6 +107,8 @@ class _Stream:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NoService(f"cannot talk to {self._path}: there is no such socket") from error
         except ConnectionRefusedError as error:
+            if not self._path.is_socket():  # refused in the same words
+                raise HostError(f"cannot talk to {self._path}: it is not a socket") from error
             raise NoService(f"cannot talk to {self._path}: nobody answers there") from error
         except PermissionError as error:
             hint = "run as a user who may use that socket, for example one of its group"

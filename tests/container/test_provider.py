@@ -118,7 +118,7 @@ def test_an_engine_that_hangs_or_fails_is_an_error_for_people() -> None:
         PROVIDER.observe(host, ())
     engine_of(host).heal()
     engine_of(host).answer(".", 500, b'{"message": "disk is\\nfull"}')
-    with pytest.raises(ObserveError, match="the container engine refuses: disk is full"):
+    with pytest.raises(ObserveError, match=r"the container engine failed at GET /containers/json: disk is full"):
         PROVIDER.observe(host, ())
     assert PROVIDER.health(host, [service("web").id]) is not None
     with pytest.raises(ApplyError, match="disk is full"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.beside_engine import place, standing  # noqa: F401 - fixtures
 from tests.e2e.machine import Machine, add_user, remove_user, why_no_cron
 
 

@@ -192,6 +192,43 @@ def test_a_plist_that_somebody_deleted_is_put_back_over_what_still_runs(mac: Mac
     assert loaded(mac) == {"gui/501": ["/bin/other"]}
 
 
+def test_a_definition_that_was_loaded_and_whose_file_was_put_back_is_drift(mac: MacHost) -> None:
+    apply(mac, wanted())
+    content = mac.files[PATH]
+    edited = plistlib.loads(content) | {"ProgramArguments": ["/bin/evil"]}
+    edited["EnvironmentVariables"].pop("RECONCILER_DIGEST")
+    edited["EnvironmentVariables"]["RECONCILER_DIGEST"] = "0" * 32
+    mac.put(PATH, plistlib.dumps(edited))
+    mac.launchctl(["launchctl", "bootout", f"gui/501/{LABEL}"])
+    mac.launchctl(["launchctl", "bootstrap", "gui/501", PATH])
+    mac.put(PATH, content)
+    (item,) = seen(mac, Wanted(JOB, wanted(), wanted()))
+    assert item.state.attributes["loaded"] is False
+    apply(mac, wanted())
+    assert loaded(mac) == {"gui/501": ["/bin/job"]}
+    assert [item.state for item in seen(mac, Wanted(JOB, wanted(), wanted()))] == [wanted()]
+
+
+def test_a_label_that_somebody_disabled_before_it_was_ever_ours_is_enabled(mac: MacHost) -> None:
+    mac.launchctl(["launchctl", "disable", f"gui/501/{LABEL}"])
+    apply(mac, wanted())
+    assert loaded(mac) == {"gui/501": ["/bin/job"]}
+    assert not mac.launchctl.disabled["501"]
+
+
+def test_when_what_stood_cannot_be_put_back_either_both_reasons_are_said_and_a_retry_repairs_it(mac: MacHost) -> None:
+    apply(mac, wanted())
+    change = step(mac, wanted(command=["/bin/other"]))
+    mac.launchctl.answer("bootstrap", 78, "no", times=2)
+    with pytest.raises(ApplyError, match=r"status 78.*what stood before could not be put back.*status 78") as caught:
+        Launchd().apply(mac, [change])
+    assert caught.value.where == PATH
+    assert "launchctl error 78" in (caught.value.hint or "")
+    assert loaded(mac) == {}
+    Launchd().apply(mac, [change.inverse()])
+    assert loaded(mac) == {"gui/501": ["/bin/job"]}
+
+
 def test_trouble_names_owner_mode_override_and_wrong_domain(mac: MacHost) -> None:
     apply(mac, wanted())
     content = mac.files[PATH]

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from reconciler.host.limits import NoService
 from reconciler.host.protocol import Host, Response
 from reconciler.model.data import Json
-from reconciler.model.errors import HostError
+from reconciler.model.errors import CommandTimeout, HostError
 
 Object: TypeAlias = Mapping[str, Json]
 
@@ -23,13 +23,18 @@ TIMEOUT = 30.0
 PULL_SILENCE = 120.0  # seconds without a word of the engine
 LIMIT = 16 * 2**20
 LOG_LINES = 20
+_RESTART = (
+    "`docker info` asks the same engine; its own log says more (`journalctl -u docker`), and a restart may help"
+)
+_ANOTHER = "is that the socket of Docker or Podman? DOCKER_HOST and `docker context ls` say which one is meant"
+_PORT_TAKEN = "`reconcile ports` and `ss -ltnp` show who has the port: stop that, or choose another port"
 
 
 class Refusal(HostError):
     """The engine answered, and the answer was no. `status` is that of HTTP."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.status = status
 
 
@@ -63,7 +68,7 @@ class Engine:
         made = _object(self._json("POST", f"/containers/create?name={_part(name)}", body))
         id_ = made.get("Id")
         if not isinstance(id_, str):
-            raise _strange("it names no container")
+            raise _strange("it made a container and does not name it")
         return id_
 
     def start(self, id_: str) -> None:
@@ -128,7 +133,7 @@ class Engine:
         try:
             return cast(Json, json.loads(answer))
         except (ValueError, RecursionError) as error:
-            raise _strange("it is not JSON") from error
+            raise _strange(f"what it says to {method} {_bare(target)} is not JSON") from error
 
     def _do(
         self,
@@ -149,9 +154,13 @@ class Engine:
         except NoService as error:
             hint = "start the container engine, or set DOCKER_HOST to the socket of the one you mean"
             raise NoService(f"{error.message}; the container engine does not run", hint=hint) from error
+        except CommandTimeout as error:
+            raise CommandTimeout(error.message, hint=f"the engine hangs or is overloaded: {_RESTART}") from error
+        except HostError as error:
+            raise HostError(error.message, hint=error.hint or _ANOTHER) from error
         if 200 <= answer.status < 300 or answer.status in fine:
             return answer
-        raise Refusal(f"the container engine refuses: {_said(answer)}", answer.status)
+        raise _refusal(answer, f"{method} {_bare(target)}")
 
 
 def split_reference(image: str) -> tuple[str, str]:
@@ -167,6 +176,20 @@ def _part(text: str) -> str:
     return quote(text, safe="/:@")
 
 
+def _bare(target: str) -> str:
+    return target.partition("?")[0]
+
+
+def _refusal(answer: Response, request: str) -> Refusal:
+    """What the engine says no to. A taken port is a fault of the engine to Docker, and a refusal to Podman."""
+    said = _said(answer)
+    taken = "address already in use" in said or "already allocated" in said
+    if answer.status < 500 or taken:
+        message = f"the container engine refuses: {said}"
+        return Refusal(message, answer.status, hint=_PORT_TAKEN if taken else None)
+    return Refusal(f"the container engine failed at {request}: {said}", answer.status, hint=_RESTART)
+
+
 def _said(answer: Response) -> str:
     try:
         said = json.loads(answer.body)
@@ -175,22 +198,22 @@ def _said(answer: Response) -> str:
     text = said.get("message") if isinstance(said, dict) else None
     if isinstance(text, str) and text.strip():
         return " ".join(text.split())[:500]
-    return f"status {answer.status}"
+    return f"it ends with status {answer.status} and does not say why"
 
 
 def _strange(what: str) -> HostError:
-    return HostError(f"cannot understand the answer of the container engine: {what}")
+    return HostError(f"cannot understand the container engine: {what}", hint=_ANOTHER)
 
 
 def _object(value: Json) -> Object:
     if not isinstance(value, dict):
-        raise _strange("it is not an object")
+        raise _strange("its answer is not an object")
     return value
 
 
 def _objects(value: Json) -> list[Object]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise _strange("it is not a list of objects")
+        raise _strange("its answer is not a list of objects")
     return value
 
 

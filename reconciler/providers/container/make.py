@@ -10,7 +10,7 @@ from typing import cast
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, HostError
 from reconciler.model.state import State
-from reconciler.providers.container.api import Engine, Object
+from reconciler.providers.container.api import Engine, Object, Refusal
 from reconciler.providers.container.rows import Row, made
 from reconciler.providers.container.spec import ENGINE_NETWORKS, NETWORK
 
@@ -27,7 +27,8 @@ def ensure_image(engine: Engine, state: State) -> str:
             engine.pull(name)
         except HostError as error:
             hint = "check its name and the registry, or load it into the engine and write pull: never"
-            raise ApplyError(f"cannot get the image {name}: {error.message}", hint=error.hint or hint) from error
+            own = hint if isinstance(error, Refusal) else error.hint
+            raise ApplyError(f"cannot get the image {name}: {error.message}", hint=own or hint) from error
         found = engine.image(name)
     if found is None:
         hint = "load it into the engine, or write pull: missing"

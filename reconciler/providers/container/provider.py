@@ -51,7 +51,7 @@ class Container:
         try:
             return observe(self._engine(host), wanted)
         except (NoEngine, HostError) as error:
-            raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
+            raise self._unseen(host, error) from error
 
     def batch(self, change: Change) -> str | None:  # noqa: ARG002
         """All together: one list, each image once, and containers are made side by side."""
@@ -91,7 +91,15 @@ class Container:
         try:
             return foreign(self._engine(host), ID)
         except (NoEngine, HostError) as error:
-            raise ObserveError(f"cannot look at the containers: {error.message}", hint=error.hint) from error
+            raise self._unseen(host, error) from error
+
+    def _unseen(self, host: Host, error: NoEngine | HostError) -> ObserveError:
+        """What a look at the containers ended with, and at which socket."""
+        try:
+            where = f"the socket {find(host, self._environ)}"
+        except (NoEngine, HostError):
+            where = None
+        return ObserveError(f"cannot look at the containers: {error.message}", where=where, hint=error.hint)
 
     def described(self, host: Host, file: Described) -> tuple[Imported, ...]:
         from reconciler.providers.container.compose.file import compose

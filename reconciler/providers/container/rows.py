@@ -84,7 +84,8 @@ def row_of(item: Mapping[str, Json]) -> Row:
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise HostError(
-            "cannot understand the list of containers: the engine left out what it always says"
+            "cannot understand the list of containers: the engine left out what it always says",
+            hint="is that the socket of Docker or Podman? DOCKER_HOST and `docker context ls` say which one is meant",
         ) from error
 
 

@@ -146,8 +146,9 @@ class Work:
         """All or nothing: what fails half-way is taken back before the error is raised."""
         try:
             self.attempt(self._do)
-        except ApplyError:
+        except ApplyError as error:
             self.take_back()
+            error.where = error.where or f"container {self.change.id.name}"
             raise
 
     def _do(self) -> None:

@@ -63,7 +63,7 @@ def domain(host: Host, name: str) -> Domain | None:
     if done.code in ABSENT:
         return None
     if done.code != 0:
-        raise HostError(f"cannot look at the launchd domain {name}: launchctl ended with {words(done)}")
+        raise _unsaid(f"look at the launchd domain {name}", done, f"print {name}")
     text = done.stdout.decode("utf-8", "replace")
     return Domain(name, text, "services = {" in text)
 
@@ -86,7 +86,7 @@ def job(host: Host, target: str) -> Job | None:
     if done.code in ABSENT:
         return None
     if done.code != 0:
-        raise HostError(f"cannot look at {target}: launchctl ended with {words(done)}")
+        raise _unsaid(f"look at {target}", done, f"print {target}")
     text = done.stdout.decode("utf-8", "replace")
     fields: dict[str, str] = {}
     for match in _FIELD.finditer(text):
@@ -108,7 +108,7 @@ def disabled(host: Host, name: str) -> frozenset[str]:
     if done.code in ABSENT:
         return frozenset()
     if done.code != 0:
-        raise HostError(f"cannot read what is disabled in {name}: launchctl ended with {words(done)}")
+        raise _unsaid(f"read what is disabled in {name}", done, f"print-disabled {name}")
     text = done.stdout.decode("utf-8", "replace")
     return frozenset(m["label"] for m in _DISABLED.finditer(text) if m["word"] in ("true", "disabled"))
 
@@ -185,17 +185,22 @@ def is_that(standing: Job, digest: str | None) -> bool:
     return digest is None or standing.digest is None or standing.digest == digest
 
 
+def _unsaid(what: str, done: Completed, asked: str) -> HostError:
+    hint = f"run `launchctl {asked}` yourself; where that fails too, log out and in again"
+    return HostError(f"cannot {what}: launchctl ended with {words(done)}", hint=hint)
+
+
 def _number(text: str) -> int | None:
     """`78: EX_CONFIG` is 78; `(never exited)` is nothing."""
     word = text.split(":", maxsplit=1)[0].strip()
     return int(word) if word.lstrip("-").isdigit() else None
 
 
-def _hint(done: Completed) -> str | None:
+def _hint(done: Completed) -> str:
     if b"bad ownership" in done.stderr:
         return "a plist must belong to whoever loads it, and only they may write it"
     if done.code == 119:
         return "somebody disabled it: `launchctl print-disabled` lists what is"
     if done.code == 64:
         return "this launchctl does not know the command: see which one PATH finds first"
-    return None
+    return f"`launchctl error {done.code}` explains the status, `plutil -lint` checks a plist; then plan again"

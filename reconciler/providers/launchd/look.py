@@ -6,6 +6,7 @@ not hold it, and the inventory does not know it yet, what the inventory knows is
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +171,7 @@ class _Look:
                 state = known  # spelled as they spell it
         in_doubt = desired == state and not same(applied, desired, self._here)
         domains = self._loaded_in(file)
-        if not self._is_loaded(file, domains, in_doubt=in_doubt):
+        if not self._is_loaded(file, domains):
             if in_doubt:
                 return self._not_begun(id_, applied, file)
             if item is None or desired == state:
@@ -190,26 +191,29 @@ class _Look:
             if (found := self._domains.get(name)) and control.holds(self._host, found, [file.label])
         )
 
-    def _is_loaded(self, file: File, domains: Sequence[str], *, in_doubt: bool) -> bool:
+    def _is_loaded(self, file: File, domains: Sequence[str]) -> bool:
+        """Whether launchd holds what the file says: it may have been edited, loaded, and put back unloaded."""
         own = own_domain(file, self._here)
         if own not in domains:
             return self._domains.get(own) is None and not file.background  # it waits for a login
-        if not in_doubt:
-            return True
         job = control.job(self._host, f"{own}/{file.label}")
         return job is not None and control.is_that(job, file.digest)
 
     def _trouble(self, file: File, domains: Sequence[str]) -> str | None:
         owner = self._here.owner(file.scope)
         if file.entry.uid != owner:
-            return f"{file.path} belongs to the user with id {file.entry.uid}; launchd wants {owner}"
+            belongs = f"{file.path} belongs to the user with id {file.entry.uid}, and launchd wants {owner}"
+            return f"{belongs}: `sudo chown {owner} {shlex.quote(str(file.path))}`"
         if file.entry.mode & 0o022:
-            return f"{file.path} can be written by others (mode {file.entry.mode:o}), and launchd refuses that"
+            others = f"{file.path} can be written by others (mode {file.entry.mode:o}), and launchd refuses that"
+            return f"{others}: `chmod go-w {shlex.quote(str(file.path))}`"
         if file.label in self._disabled.get(file.scope, ()):
             return f"somebody disabled {file.label}: `launchctl enable {own_domain(file, self._here)}/{file.label}`"
-        others = [name for name in domains if name != own_domain(file, self._here)]
-        if others:
-            return f"{file.label} is loaded in {others[0]}, although its plist is for {own_domain(file, self._here)}"
+        own = own_domain(file, self._here)
+        for name in domains:
+            if name != own:  # as `launchctl load` does over SSH
+                where = f"{file.label} is loaded in {name}, although its plist is for {own}"
+                return f"{where}: `launchctl bootout {name}/{file.label}`"
         return None
 
     def _orphans(self) -> list[Observed]:

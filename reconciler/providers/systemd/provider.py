@@ -36,7 +36,7 @@ class Systemd:
             if not isinstance(answer, Silent):
                 return Supported()
             silent.append(answer)
-        return Unsupported(silent[0].why, silent[0].hint)
+        return Unsupported("; ".join(one.why for one in silent), "; or: ".join(one.hint for one in silent))
 
     def canonical(self, resource: Resource) -> State:
         from reconciler.providers.systemd.canonical import canonical
