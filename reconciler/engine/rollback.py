@@ -24,10 +24,12 @@ class Undo:
     stuck: tuple[tuple[ApplyStep, str], ...]
 
 
-def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) -> Undo:
+def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed], *, again: bool = False) -> Undo:
     """Inverse steps, last first, of every change that may have happened.
 
-    A thing that stands neither as before nor as after was touched by somebody else: it is left alone and said.
+    A change that was done and stands neither as before nor as after was touched by somebody else: it is left alone
+    and said. One that may have ended half-way, as any may whose undo was begun before (`again`), goes to its backend
+    whatever is seen of it: the backend knows its own traces, clears them away, and refuses all others.
     """
     ours = {item.place: item for item in found if item.ownership is Ownership.OURS}
     depth = _depths([step for step, _ in steps])
@@ -38,9 +40,11 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
     for step, status in steps:
         if not isinstance(step, ApplyStep) or status not in touched:
             continue
-        if stands(step.change, ours):
+        untaken = _not_adopted_yet(step.change, ours)
+        halfway = again or status is not StepStatus.DONE
+        if _is_seen(step.change, ours) or (halfway and not untaken):
             waves.setdefault(depth[step.number], []).append(inverse(step))
-        elif stands(step.change.inverse(), ours) or _not_adopted_yet(step.change, ours):
+        elif untaken or stands(step.change.inverse(), ours):
             kept.append(inverse(step))
         else:
             why = "stands neither as before nor as after the change: somebody else changed it, so it is left"
@@ -51,10 +55,14 @@ def undo(steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed]) ->
 
 def stands(change: Change, ours: Mapping[Place, Observed]) -> bool:
     """Whether the host is as it should be once `change` is done."""
-    expected, item = outcome(change), ours.get(change.place)
-    if expected is None:
-        return item is None
-    return item is not None and item.trouble is None and item.state == expected
+    item = ours.get(change.place)
+    return _is_seen(change, ours) and (item is None or item.trouble is None)
+
+
+def _is_seen(change: Change, ours: Mapping[Place, Observed]) -> bool:
+    """Whether what `change` makes is there, however badly it does: reason enough to take it back."""
+    item = ours.get(change.place)
+    return (None if item is None else item.state) == outcome(change)
 
 
 def _not_adopted_yet(change: Change, ours: Mapping[Place, Observed]) -> bool:
