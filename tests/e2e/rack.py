@@ -167,6 +167,8 @@ class Rack:
         served.mkdir()
         (served / "version").write_text("1\n")
         if self.engine is not None:
+            for row in self.rows():  # where an earlier run was stopped
+                self.engine.remove(row.id)
             body = {"Image": IMAGE, "Cmd": ["sh", "-c", "while :; do sleep 1; done"], "Labels": {"test": "yes"}}
             self.engine.start(self.engine.create(THEIRS, body))
 
