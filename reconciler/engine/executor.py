@@ -54,11 +54,9 @@ class _Run:
 
     @property
     def words(self) -> tuple[str, str, str]:
-        return (
-            ("undoing ", "cannot undo ", " undone")
-            if self.walk.undoing
-            else ("applying ", "cannot apply ", " applied")
-        )
+        if self.walk.undoing:
+            return "undoing ", "cannot undo ", " undone"
+        return "applying ", "cannot apply ", " applied"
 
     @property
     def progress(self) -> tuple[int, int]:

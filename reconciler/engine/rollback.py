@@ -25,14 +25,18 @@ class Undo:
 
 
 def undo(
-    steps: Sequence[tuple[Step, StepStatus]], found: Iterable[Observed], blind: Mapping[str, str] | None = None
+    steps: Sequence[tuple[Step, StepStatus]],
+    found: Iterable[Observed],
+    blind: Mapping[str, str] | None = None,
+    *,
+    again: bool = False,
 ) -> Undo:
     """Inverse steps, last first, of every change that may have happened.
 
-    What was begun is undone even where it seems not to have happened: its backend knows what else was touched, and
-    does nothing where that is nothing.
-    A thing that stands neither as before nor as after was touched by somebody else: it is left alone and said.
-    So is what a backend holds that could not be looked at; `blind` says why, by backend.
+    A change that was done and stands neither as before nor as after was touched by somebody else: it is left alone
+    and said. One that may have ended half-way, as any may whose undo was begun before (`again`), goes to its backend
+    whatever is seen of it: the backend knows its own traces, clears them away, and refuses all others.
+    What a backend holds that could not be looked at is left and said too; `blind` says why, by backend.
     """
     ours = {item.place: item for item in found if item.ownership is Ownership.OURS}
     depth = _depths([step for step, _ in steps])
@@ -45,9 +49,12 @@ def undo(
             continue
         if blind and step.change.provider in blind:
             stuck.append((step, f"{step.change.id}: {blind[step.change.provider]}"))
-        elif _is_begun(step.change, status, ours):
+            continue
+        untaken = _not_adopted_yet(step.change, ours)
+        halfway = again or status is not StepStatus.DONE
+        if _is_seen(step.change, ours) or (halfway and not untaken):
             waves.setdefault(depth[step.number], []).append(inverse(step))
-        elif stands(step.change.inverse(), ours) or _not_adopted_yet(step.change, ours):
+        elif untaken or stands(step.change.inverse(), ours):
             kept.append(inverse(step))
         else:
             why = "stands neither as before nor as after the change: somebody else changed it, so it is left"
@@ -58,17 +65,14 @@ def undo(
 
 def stands(change: Change, ours: Mapping[Place, Observed]) -> bool:
     """Whether the host is as it should be once `change` is done."""
-    expected, item = outcome(change), ours.get(change.place)
-    if expected is None:
-        return item is None
-    return item is not None and item.trouble is None and item.state == expected
+    item = ours.get(change.place)
+    return _is_seen(change, ours) and (item is None or item.trouble is None)
 
 
-def _is_begun(change: Change, status: StepStatus, ours: Mapping[Place, Observed]) -> bool:
-    """Whether there may be something to undo: the change stands, or its backend says that it stands half-way."""
-    item, expected = ours.get(change.place), outcome(change)
-    half = item is not None and item.trouble is not None and item.state == expected
-    return half or stands(change, ours) or (status is not StepStatus.DONE and stands(change.inverse(), ours))
+def _is_seen(change: Change, ours: Mapping[Place, Observed]) -> bool:
+    """Whether what `change` makes is there, however badly it does: reason enough to take it back."""
+    item = ours.get(change.place)
+    return (None if item is None else item.state) == outcome(change)
 
 
 def _not_adopted_yet(change: Change, ours: Mapping[Place, Observed]) -> bool:

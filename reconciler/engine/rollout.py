@@ -78,8 +78,8 @@ class Outcome:
 def recover(engine: Engine, record: RolloutRecord) -> Outcome:
     """Finish or undo an interrupted rollout, by looking at the host.
 
-    It is finished when every change already stands: only its gates are left. Otherwise it is undone,
-    because what was wanted then may not be wanted now.
+    It is finished when every change already stands and no gate has failed: only gates are left. Otherwise it is
+    undone, because what was wanted then may not be wanted now.
     """
     records = engine.journal.steps(record.number)
     ours = _marked(look(engine, [r.step for r in records]))
@@ -88,7 +88,8 @@ def recover(engine: Engine, record: RolloutRecord) -> Outcome:
         status in (StepStatus.STARTED, StepStatus.DONE) and rollback.stands(step.change, ours)
         for step, status in applies
     )
-    if record.status is not RolloutStatus.RUNNING or not stands:
+    failed = any(r.status is StepStatus.FAILED for r in records)
+    if record.status is not RolloutStatus.RUNNING or failed or not stands:
         why = Failure("the process was interrupted", (), guilty=False)
         return take_back(engine, record.number, why, record.revision, record.verb, record.status)
     return _finish(engine, record, records)
@@ -97,7 +98,7 @@ def recover(engine: Engine, record: RolloutRecord) -> Outcome:
 def undo_again(engine: Engine, record: RolloutRecord) -> Outcome:
     """Another try at a rollback that failed, once a person has repaired what stood in its way."""
     why = Failure(record.failure or "its rollback failed", (), guilty=False)
-    return take_back(engine, record.number, why, record.revision, record.verb)
+    return take_back(engine, record.number, why, record.revision, record.verb, record.status)
 
 
 def _finish(engine: Engine, record: RolloutRecord, records: Sequence[StepRecord]) -> Outcome:
@@ -129,13 +130,14 @@ def take_back(
 ) -> Outcome:
     """Undo what a rollout did, last step first, through the same executor; then look whether it is undone."""
     touched = True
-    if status is RolloutStatus.RUNNING:
+    if status is not RolloutStatus.UNDOING:
         engine.journal.undoing(number, failure.message)
     engine.listener(Event(EventType.UNDO_STARTED, f"{failure.message}; undoing rollout {number}"))
     records = engine.journal.steps(number)
     try:
         found, blind = _look_again(engine, [r.step for r in records])
-        todo = rollback.undo([(r.step, r.status) for r in records], found, blind)
+        again = status is not RolloutStatus.RUNNING
+        todo = rollback.undo([(r.step, r.status) for r in records], found, blind, again=again)
         touched = bool(todo.phases or todo.stuck)
         left = [why for _, why in todo.stuck]
         _note_undone(engine, number, todo.kept)
@@ -170,21 +172,36 @@ def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
     """Carry out the phases of an undo. Answers what could not be undone."""
     undone = [step for phase in todo.phases for step in phase]
     journal = _UndoJournal(engine.journal)
+    undoing = replace(
+        walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2), undoing=True
+    )
     left: list[str] = []
     for phase in todo.phases:
-        undoing = replace(
-            walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2), undoing=True
-        )
-        failure = executor.execute(undoing, phase)
-        if failure is not None:
-            left.append(f"{', '.join(str(i) for i in failure.ids)}: {_told(failure.message, failure.hint)}")
+        failures = _undo_together(undoing, phase)
+        left += [
+            f"{', '.join(str(i) for i in failure.ids)}: {_told(failure.message, failure.hint)}"
+            for failure in failures
+        ]
+        if not all(failure.stale for failure in failures):
             return left
+    if left:
+        return left
     checks = rollback.checks(undone)
     expected = {step.change.place: rollback.outcome(step.change) for step in undone}
     names = {step.number: step.change.id for step in undone}
     looks = verify.verify(engine.host, engine.providers, checks, expected, engine.host.clock, {})
     wrong = sorted((names[number], why) for verdicts in looks for number, why in verdicts.items() if why is not None)
     return [f"{id_}: {why}" for id_, why in wrong]
+
+
+def _undo_together(undoing: Walk, phase: Sequence[ApplyStep]) -> list[Failure]:
+    """What could not be undone; one that somebody else changed does not keep the others of its batch."""
+    failure = executor.execute(undoing, phase)
+    if failure is None:
+        return []
+    if failure.stale and len(phase) > 1:
+        return [again for step in phase for again in _undo_together(undoing, (step,))]
+    return [failure]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class LocalHost:
         self.clock: Clock = clock or SystemClock()
         self._name = name  # what the settings call this machine
         self._labels = labels
+        self._tidied: set[Path] = set()  # folders that hold nothing of writers that died
 
     def facts(self) -> HostFacts:
         facts = system.host_facts()
@@ -89,6 +90,9 @@ class LocalHost:
     ) -> None:
         temporary = path.with_name(f".reconciler-{os.getpid()}-{os.urandom(4).hex()}.tmp")
         with _trouble("write", path, absent=False):
+            if path.parent not in self._tidied:
+                self._tidied.add(path.parent)
+                _remove_abandoned(path.parent)
             try:
                 _write_synced(temporary, content, mode, _ids(owner, group))
                 temporary.rename(path)
@@ -214,6 +218,14 @@ def _too_long(path: Path, limit: int) -> TooLong:
 def _ids(owner: str | None, group: str | None) -> tuple[int, int]:
     """The numbers of both, -1 where none is named."""
     return (-1 if owner is None else system.user_id(owner)), (-1 if group is None else system.group_id(group))
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove temporary files whose writers died before they could rename or remove them."""
+    for path in folder.glob(".reconciler-*-*.tmp"):
+        writer = path.name.split("-")[1]
+        if writer.isdecimal() and not system.lives(int(writer)):
+            path.unlink(missing_ok=True)
 
 
 def _write_synced(path: Path, content: bytes, mode: int, ids: tuple[int, int]) -> None:

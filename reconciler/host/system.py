@@ -112,6 +112,17 @@ def _valid(name: str) -> str:
     return ""
 
 
+def lives(pid: int) -> bool:
+    """Whether there is such a process, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def running(names: frozenset[str]) -> tuple[int, ...]:
     """Ids of living processes with one of these command names, ascending."""
     platform: str = sys.platform

@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -34,24 +35,38 @@ def sockets() -> dict[str, Path] | str:
     return {name: Path(path) for name, path in (line.split() for line in done.stdout.splitlines())}
 
 
-@pytest.fixture(params=["docker", "podman"])
-def socket(request: pytest.FixtureRequest) -> Path:
+def unavailable_or(name: str) -> Path:
+    """The socket of an engine; without one the test is skipped, or fails in CI."""
     found = sockets()
-    if isinstance(found, dict) and request.param in found:
-        return found[request.param]
-    why = found if isinstance(found, str) else f"{request.param} does not run"
+    if isinstance(found, dict) and name in found:
+        return found[name]
+    why = found if isinstance(found, str) else f"{name} does not run"
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)
 
 
+@contextmanager
+def alone(socket: Path) -> Iterator[None]:
+    """No other test process uses this engine: ownership is by mark, and marks do not say whose test made them."""
+    with socket.with_suffix(".tests").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(params=["docker", "podman"])
+def socket(request: pytest.FixtureRequest) -> Path:
+    return unavailable_or(request.param)
+
+
 @pytest.fixture
 def engine(socket: Path) -> Iterator[Engine]:
     """One that holds nothing of an earlier test."""
-    found = Engine(LocalHost(), socket)
-    _clear(found)
-    yield found
-    _clear(found)
+    with alone(socket):
+        found = Engine(LocalHost(), socket)
+        _clear(found)
+        yield found
+        _clear(found)
 
 
 def _clear(engine: Engine) -> None:

@@ -99,7 +99,9 @@ def test_a_write_error_rolls_back_and_blames_nobody(world: World) -> None:
 def test_content_that_a_backend_refuses_blames_the_revision(world: World) -> None:
     class Picky(MemoryProvider):
         def apply(self, host: Host, changes: Sequence[Change]) -> None:
-            raise ApplyError("cannot write the notes: they do not rhyme")
+            if any(change.after is not None for change in changes):
+                raise ApplyError("cannot write the notes: they do not rhyme")
+            super().apply(host, changes)
 
     world.providers = {**world.providers, "memory": Picky(Path(NOTES))}
     assert world.apply(want("Note/a", "one")).code is ExitCode.ROLLED_BACK
@@ -254,6 +256,21 @@ def test_a_crash_before_any_write_of_the_journal_is_finished_or_undone(tmp_path:
             break
         _repair(world, start, good=sickness is healthy)
     assert number > 10
+
+
+def test_a_crash_between_a_failed_gate_and_its_undo_is_undone(tmp_path: Path) -> None:
+    """Every change stands then, nothing is left to remove, and yet the rollout must not go on."""
+    number, crashed = 0, True
+    while crashed:
+        number += 1
+        world = World(tmp_path / str(number))
+        world.host.programs["check"] = sick
+        crashed = crashes(lambda w, n=number: w.apply(*SECOND, journal=cut(w, w.journal(), n)) and None, world)
+        with world.journal() as journal:
+            recovered = world.recover(journal)
+            assert recovered is None or recovered.code is ExitCode.ROLLED_BACK, number
+        assert world.files() == {NOTES: MINE, MEMOS: MINE}, number
+    assert number > 8
 
 
 def _repair(world: World, start: dict[str, bytes], *, good: bool) -> None:

@@ -100,6 +100,18 @@ def test_a_really_full_disk_leaves_nothing(tmp_path: Path) -> None:
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("a", b"old")]
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_write_and_what_a_living_one_makes_stays(tmp_path: Path) -> None:
+    code = "import os, sys; open(f'{sys.argv[1]}/.reconciler-{os.getpid()}-ab.tmp', 'x')"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    living = tmp_path / f".reconciler-{os.getppid()}-ab.tmp"
+    living.touch()
+    theirs = tmp_path / ".reconciler-notes-ab.tmp"
+    theirs.touch()
+    assert len(list(tmp_path.iterdir())) == 3
+    HOST.write(tmp_path / "a", b"x")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"a", living.name, theirs.name}
+
+
 def test_a_failed_rename_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder" / "x").mkdir(parents=True)
     with pytest.raises(HostError, match=r"cannot write .*: (is a directory|directory not empty|file exists)"):

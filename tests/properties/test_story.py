@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from reconciler.engine import executor, rollback, rollout
-from reconciler.engine.executor import Walk
 from reconciler.engine.rollback import Undo
+from reconciler.engine.walk import Walk
 from reconciler.host.protocol import Host
 from reconciler.journal import inventory
 from reconciler.journal.journal import Journal

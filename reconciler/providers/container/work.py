@@ -138,9 +138,8 @@ class Work:
         try:
             return step()
         except HostError as error:
-            what = f"cannot {self.change.action} {self.change.id}: {error.message}"
             sort = ApplyError if isinstance(error, Refusal) and error.status < SERVER_TROUBLE else Hindered
-            raise sort(what, hint=error.hint) from error
+            raise sort(f"cannot {self.change.action} {self.change.id}: {error.message}", hint=error.hint) from error
 
     def run(self) -> None:
         """All or nothing: what fails half-way is taken back before the error is raised."""
