@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import reconciler.testing.conformance  # noqa: F401 - before anybody imports the modules that it is made of
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     lines = sorted(

@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from reconciler.providers.container.rows import row_of
 
 ROOT = Path(__file__).parents[2]
 LOCK = Path("/var/tmp/reconciler-engines.lock")
-MARKS = ("reconciler.id", "reconciler.released", "test")
+OURS = ("rt-", "conf-", "hostile", "theirs")
+NETWORKS = ("reconciler-test-net", "reconciler-test-net2", "conf-back", "conf-front", "conf-middle", "conf-theirs")
 
 
 @cache
@@ -34,29 +36,32 @@ def sockets() -> dict[str, Path] | str:
     return {name: Path(path) for name, path in (line.split() for line in done.stdout.splitlines())}
 
 
-@pytest.fixture(params=["docker", "podman"])
-def socket(request: pytest.FixtureRequest) -> Path:
+@contextmanager
+def real(name: str) -> Iterator[Engine]:
+    """An engine that holds nothing of an earlier test, for one test at a time: a change tidies up after others."""
     found = sockets()
-    if isinstance(found, dict) and request.param in found:
-        return found[request.param]
-    why = found if isinstance(found, str) else f"{request.param} does not run"
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+    if isinstance(found, str) or name not in found:
+        why = found if isinstance(found, str) else f"{name} does not run"
+        if os.environ.get("CI"):
+            pytest.fail(f"a real container engine is missing, and this is CI: {why}")
+        pytest.skip(why)
+    engine = Engine(LocalHost(), found[name])
+    with LOCK.with_suffix(f".{name}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        clear(engine)
+        yield engine
+        clear(engine)
 
 
-@pytest.fixture
-def engine(socket: Path) -> Iterator[Engine]:
-    """One that holds nothing of an earlier test."""
-    found = Engine(LocalHost(), socket)
-    _clear(found)
-    yield found
-    _clear(found)
+@pytest.fixture(params=["docker", "podman"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    with real(request.param) as found:
+        yield found
 
 
-def _clear(engine: Engine) -> None:
+def clear(engine: Engine) -> None:
     for row in map(row_of, engine.containers()):
-        if any(mark in row.labels for mark in MARKS):
+        if row.name.startswith(OURS):
             engine.remove(row.id)
-    for name in ("reconciler-test-net", "reconciler-test-net2"):
+    for name in NETWORKS:
         engine.remove_network(name)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import reconciler.testing.conformance  # noqa: F401 - before anybody imports the modules that it is made of
 from tests.systemd.machine import RealHost, clear
 
 ROOT = Path(__file__).parents[2]

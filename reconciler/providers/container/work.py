@@ -18,8 +18,9 @@ from reconciler.model.state import State
 from reconciler.providers.container import tidy
 from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.look import foreign_state
-from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
+from reconciler.providers.container.make import check, ensure_image, ensure_networks
 from reconciler.providers.container.rows import NEW, OLD, Row, made, note, row_of, state_of
+from reconciler.providers.container.running import ports_of, run_as, start, stop
 from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, marks
 
 
@@ -60,6 +61,13 @@ class Work:
     @property
     def _main(self) -> Row | None:
         return self._standing[0] if self._standing else None
+
+    @property
+    def _left(self) -> frozenset[int]:
+        """Ports of containers that have ended, or do so for this change: an engine may give them back late."""
+        own = (*self._standing, *self._fresh, *self._kept, self._squatter, self._exact)
+        ended = (row for row in self._rows if row.owner is not None and not row.runs)
+        return ports_of([row for row in (*own, *ended) if row is not None])
 
     # What stands
 
@@ -158,7 +166,7 @@ class Work:
         if main is None:
             return
         if self._undoing:
-            self._stop(main)
+            stop(self._engine, main)
             self._engine.remove(main.id)
         else:
             self._set_aside(main)
@@ -179,7 +187,7 @@ class Work:
         if main.status == "paused":
             self._engine.unpause(main.id)
         elif not main.runs:
-            self._engine.start(main.id)
+            start(self._engine, main.id, self._left)
             check(self._engine, main.id, after)
 
     def _replace(self, old: Row | None, after: State) -> None:
@@ -190,17 +198,17 @@ class Work:
         for row in self._fresh:
             engine.remove(row.id)
         for row in self._kept:  # a process that died may have left one running
-            self._stop(row)
+            stop(self._engine, row)
         new = self._make(after, image)
         early = old is None or not _collide(old, after)
         if early:
-            engine.start(new)
+            start(engine, new, self._left)
             check(engine, new, after)
         if old is not None:
             self._set_aside(old)
         engine.rename(new, name)
         if not early:
-            engine.start(new)
+            start(engine, new, self._left)
             check(engine, new, after)
 
     def _make(self, after: State, image: str) -> str:
@@ -225,8 +233,9 @@ class Work:
         if not alone and exact.name != name:
             self._engine.rename(exact.id, name)
         for row in self._fresh:
-            self._stop(row)
-        self._run_as(exact, status)
+            if not stop(self._engine, row):
+                self._engine.remove(row.id)
+        run_as(self._engine, exact, status, self._left)
         if alone and exact.name != name:
             self._engine.rename(exact.id, name)
         if other is not None and self._gone_for_good(other):
@@ -240,27 +249,12 @@ class Work:
         """Out of the name, and findable as half of an undo until the old one runs."""
         if self._gone_for_good(other):
             digest = other.labels.get(DIGEST, other.id)[:12]
-            self._stop(other)
-            self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
+            if stop(self._engine, other):
+                self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
+            else:
+                self._engine.remove(other.id)
         else:
             self._set_aside(other)
-
-    def _run_as(self, row: Row, status: str) -> None:
-        if status in ("running", "restarting", "paused", "stopping"):
-            if row.status == "paused" and status != "paused":
-                self._engine.unpause(row.id)
-            elif not row.runs:
-                self._engine.start(row.id)
-            if status == "paused" and row.status != "paused":
-                self._engine.pause(row.id)
-        elif row.runs:
-            self._stop(row)
-
-    def _stop(self, row: Row) -> None:
-        if row.status == "paused":
-            self._engine.unpause(row.id)
-        if row.runs:
-            self._engine.stop(row.id, grace_of(row))
 
     def _set_aside(self, row: Row) -> None:
         """Stopped, under another name.
@@ -273,9 +267,9 @@ class Work:
         if self._change.after is None and row.status != "restarting":
             with suppress(Refusal):
                 self._engine.rename(row.id, aside)
-                self._stop(row)
+                stop(self._engine, row)
                 return
-        self._stop(row)
+        stop(self._engine, row)
         self._engine.rename(row.id, aside)
 
 
