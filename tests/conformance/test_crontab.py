@@ -103,4 +103,5 @@ def crontab_of(host: FakeHost) -> CrontabProgram:
 
 
 class TestCrontab(ProviderConformance):
+    row = "crontab (stand-in)"
     harness = CrontabHarness()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
 
@@ -12,7 +15,8 @@ from reconciler.host.fake import FakeHost
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.resource import Resource
-from reconciler.provider import Provider
+from reconciler.model.state import Observation
+from reconciler.provider import Provider, Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.provider import Container
 from reconciler.providers.container.rows import Row, row_of
@@ -33,6 +37,14 @@ SLEEPER: Mapping[str, Json] = {"Image": IMAGE, "Cmd": ["sh", "-c", LOOP], "StopT
 def web(name: str, **spec: Json) -> Resource:
     stop: Json = {"signal": "SIGTERM", "grace": 1}
     return service(name, **{"image": IMAGE, "command": LOOP, "stop": stop, **spec})
+
+
+ELSEWHERE = """
+import pickle, sys
+from reconciler.host.local import LocalHost
+provider, wanted = pickle.load(sys.stdin.buffer)
+pickle.dump(provider.observe(LocalHost(), wanted), sys.stdout.buffer)
+"""
 
 
 class RealHarness(Harness):
@@ -68,6 +80,12 @@ class RealHarness(Harness):
     def hostile(self, text: str) -> Resource:
         one = web("hostile", command=["sh", "-c", LOOP, text], environment={"TEXT": text})
         return service(one.id.name, **{**one.spec, "restart": {"policy": "no"}})
+
+    def observe_elsewhere(self, host: FakeHost, wanted: Sequence[Wanted]) -> Observation | None:
+        asked = pickle.dumps((self.provider(), wanted))
+        return cast(
+            Observation, pickle.loads(subprocess.check_output([sys.executable, "-c", ELSEWHERE], input=asked))
+        )
 
     def tamper(self, host: FakeHost, id_: ResourceId) -> None:
         (found,) = [row for row in self._rows() if row.name == id_.name]
