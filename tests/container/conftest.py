@@ -17,7 +17,7 @@ from reconciler.providers.container.api import Engine
 from reconciler.providers.container.rows import row_of
 
 ROOT = Path(__file__).parents[2]
-LOCK = Path("/var/tmp/reconciler-engines.lock")
+LOCK = Path(os.environ.get("RECONCILER_ENGINES", "/var/tmp/reconciler-engines") + ".lock")  # as start-engines
 OURS = ("rt-", "conf-", "hostile", "theirs")
 NETWORKS = ("reconciler-test-net", "reconciler-test-net2", "conf-back", "conf-front", "conf-middle", "conf-theirs")
 
