@@ -89,13 +89,19 @@ def test_a_container_that_is_about_to_end_is_waited_for_and_one_that_comes_back_
     assert (old["State"]["Status"], "old" in old["Name"]) == ("exited", True)
 
 
-def test_a_container_that_comes_back_faster_than_it_can_be_stopped_is_removed_by_the_undo() -> None:
+def test_a_successor_that_comes_back_and_takes_its_port_again_is_removed_before_the_old_one_starts() -> None:
     host = fake_host()
     create(host, service("web", ports=PORT))
     update = create(host, service("web", ports=PORT, environment={"V": "2"}))
     new = engine_of(host).named("web")
     assert new is not None
     new["State"]["Status"] = "stopped"
+
+    def come_back(call: Call) -> None:
+        if call.target.endswith("/start"):
+            new["State"]["Status"] = "running"
+
+    host.on_call(come_back)
     PROVIDER.apply(host, [update.inverse()])
     assert (names(host), status(host, "web")) == (["web"], "running")
     assert new["Id"] not in engine_of(host).containers

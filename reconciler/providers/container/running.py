@@ -7,7 +7,7 @@ An engine may say that a container has ended and still hold its ports, or start 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from reconciler.model.data import Json
@@ -20,8 +20,11 @@ _ENDING = "stopped"
 _IN_USE = re.compile(r"already in use|already allocated")
 
 
-def start(engine: Engine, id_: str, left: frozenset[int]) -> None:
-    """Start it, and again while the engine refuses it for one of the ports that were just `left`."""
+def start(engine: Engine, id_: str, left: frozenset[int], make_way: Callable[[], None]) -> None:
+    """Start it, and again while the engine refuses it for one of the ports that were just `left`.
+
+    Before each further try `make_way` is called: Podman may start again even what it has been told to stop.
+    """
     clock = engine.host.clock
     deadline = clock.monotonic() + PATIENCE
     while True:
@@ -35,36 +38,37 @@ def start(engine: Engine, id_: str, left: frozenset[int]) -> None:
                 raise Refusal(late, error.status) from error
         else:
             return
+        make_way()
         clock.sleep(PAUSE)
 
 
-def stop(engine: Engine, row: Row) -> bool:
-    """It runs no more, and no restart policy brings it back. False: it ends and comes back faster than we can ask."""
+def stop(engine: Engine, row: Row) -> None:
+    """It runs no more, and as far as can be waited for, no restart policy brings it back."""
     if row.status == "paused":
         engine.unpause(row.id)
     if not row.runs and row.status != _ENDING:
-        return True
+        return
+    if row.runs and engine.stop(row.id, grace_of(row)):
+        return
     clock = engine.host.clock
     deadline = clock.monotonic() + PATIENCE
-    while not engine.stop(row.id, grace_of(row)):
+    while clock.monotonic() < deadline:
         about = engine.container(row.id)
         state = about.get("State") if about else None
         status = state.get("Status") if isinstance(state, dict) else None
         if status not in RUNS and status != _ENDING:
-            return True
-        if clock.monotonic() >= deadline:
-            return False
+            return
+        engine.stop(row.id, grace_of(row))
         clock.sleep(PAUSE)
-    return True
 
 
-def run_as(engine: Engine, row: Row, status: str, left: frozenset[int]) -> None:
+def run_as(engine: Engine, row: Row, status: str, left: frozenset[int], make_way: Callable[[], None]) -> None:
     """Bring it to the status that was noted: running, paused, or ended."""
     if status in RUNS:
         if row.status == "paused" and status != "paused":
             engine.unpause(row.id)
         elif not row.runs:
-            start(engine, row.id, left)
+            start(engine, row.id, left, make_way)
         if status == "paused" and row.status != "paused":
             engine.pause(row.id)
     elif row.runs:

@@ -6,7 +6,7 @@ renamed and stopped, never removed, before its successor has proven itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import cast
@@ -20,7 +20,7 @@ from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.look import foreign_state
 from reconciler.providers.container.make import check, ensure_image, ensure_networks
 from reconciler.providers.container.rows import NEW, OLD, Row, made, note, row_of, state_of
-from reconciler.providers.container.running import ports_of, run_as, start, stop
+from reconciler.providers.container.running import grace_of, ports_of, run_as, start, stop
 from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, marks
 
 
@@ -187,7 +187,7 @@ class Work:
         if main.status == "paused":
             self._engine.unpause(main.id)
         elif not main.runs:
-            start(self._engine, main.id, self._left)
+            self._start(main.id)
             check(self._engine, main.id, after)
 
     def _replace(self, old: Row | None, after: State) -> None:
@@ -202,13 +202,13 @@ class Work:
         new = self._make(after, image)
         early = old is None or not _collide(old, after)
         if early:
-            start(engine, new, self._left)
+            self._start(new)
             check(engine, new, after)
         if old is not None:
             self._set_aside(old)
         engine.rename(new, name)
         if not early:
-            start(engine, new, self._left)
+            self._start(new, old)
             check(engine, new, after)
 
     def _make(self, after: State, image: str) -> str:
@@ -233,13 +233,25 @@ class Work:
         if not alone and exact.name != name:
             self._engine.rename(exact.id, name)
         for row in self._fresh:
-            if not stop(self._engine, row):
-                self._engine.remove(row.id)
-        run_as(self._engine, exact, status, self._left)
+            stop(self._engine, row)
+        away = [row for row in (other, *self._fresh) if row is not None]
+        run_as(self._engine, exact, status, self._left, lambda: self._make_way(away))
         if alone and exact.name != name:
             self._engine.rename(exact.id, name)
         if other is not None and self._gone_for_good(other):
             self._engine.remove(other.id)
+
+    def _start(self, id_: str, old: Row | None = None) -> None:
+        away = [old] if old is not None else []
+        start(self._engine, id_, self._left, lambda: self._make_way(away))
+
+    def _make_way(self, away: Sequence[Row]) -> None:
+        """What comes back although it was stopped holds the port: it is removed where it goes anyway."""
+        for row in away:
+            if self._gone_for_good(row):
+                self._engine.remove(row.id)
+            else:
+                self._engine.stop(row.id, grace_of(row))
 
     def _gone_for_good(self, other: Row) -> bool:
         ours = other.owner == self._change.id or other.labels.get(RELEASED) == str(self._change.id)
@@ -249,10 +261,8 @@ class Work:
         """Out of the name, and findable as half of an undo until the old one runs."""
         if self._gone_for_good(other):
             digest = other.labels.get(DIGEST, other.id)[:12]
-            if stop(self._engine, other):
-                self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
-            else:
-                self._engine.remove(other.id)
+            stop(self._engine, other)
+            self._engine.rename(other.id, f"{self._change.id.name}{NEW}{digest}")
         else:
             self._set_aside(other)
 
