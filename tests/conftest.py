@@ -1,19 +1,34 @@
-"""What tests measured is said at the end of the run: `record_property("summary", …)` becomes one line."""
+"""What a run did is said at its end: the conformance suite's table, and what tests measured.
+
+`record_property("summary", …)` becomes one line.
+"""
 
 from __future__ import annotations
 
 import pytest
 
+from tests import conformance_table
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    conformance_table.note(item)
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = sorted(
+    outcomes = ("passed", "skipped", "failed", "error")
+    lines = conformance_table.table({name: terminalreporter.getreports(name) for name in outcomes})
+    if lines:
+        terminalreporter.section("conformance suite: provider x level, checks passed")
+        for line in lines:
+            terminalreporter.write_line(line)
+    measured = sorted(
         str(value)
         for report in terminalreporter.getreports("passed")
         if report.when == "call"
         for name, value in report.user_properties
         if name == "summary"
     )
-    if lines:
+    if measured:
         terminalreporter.section("measured")
-        for line in lines:
+        for line in measured:
             terminalreporter.write_line(line)

@@ -150,6 +150,7 @@ class Trial:
     """What all levels share: a harness, fresh benches, targets to reach. `harness.gaps` excuses checks by name."""
 
     harness: ClassVar[Harness]
+    every: ClassVar[int] = 1  # which host calls get a fault: each; fewer where a real backend takes its time
 
     @pytest.fixture(autouse=True)
     def _gap(self, request: pytest.FixtureRequest) -> None:

@@ -68,11 +68,11 @@ class Endurance(Trial):
         self._at_every_call(fault, self._goes_back)
 
     def _at_every_call(self, fault: str, outcome: Callable[[Bench, Scenario, bytes, list[Change]], None]) -> None:
-        """Throw one fault into each host call of each scenario's apply, a fresh bench every time."""
+        """Throw one fault into each host call (or every n-th) of each scenario's apply, a fresh bench every time."""
         for scenario in self.scenarios:
-            number, hit = 0, True
+            number, hit = 1 - self.every, True
             while hit:
-                number += 1
+                number += self.every
                 bench = self.bench()
                 bench.reach(scenario.start)
                 content, foreign, changes = bench.content, bench.foreign, bench.changes(scenario.target)

@@ -39,6 +39,8 @@ class EngineApi:
     taken: set[int] = field(default_factory=set)  # ports of this machine that somebody else listens on
     log: list[str] = field(default_factory=list)
     says: str = "no such file or directory"
+    late: int = 0  # how many starts are refused for a port that a container has just left, as Podman does
+    _leaving: dict[int, int] = field(default_factory=dict)
     _answers: list[tuple[re.Pattern[str], Callable[[], Response]]] = field(default_factory=list)
     _made: int = 0
 
@@ -163,7 +165,7 @@ class EngineApi:
         state = found["State"]
         wanted = {"start": "running", "stop": "exited", "pause": "paused", "unpause": "running"}[verb]
         if verb in ("start", "stop") and (
-            state["Status"] == wanted or (verb, state["Status"]) == ("stop", "created")
+            state["Status"] == wanted or (verb == "stop" and state["Status"] in ("created", "stopped"))
         ):
             return Response(304, {}, b"")
         if (verb == "pause") != (state["Status"] == "running") and verb in ("pause", "unpause"):
@@ -173,11 +175,14 @@ class EngineApi:
         state["Status"] = wanted
         if verb == "stop":
             state |= {"ExitCode": 143, "FinishedAt": FINISHED}
+            self._leaving |= dict.fromkeys(_ports(found), self.late)
         return Response(204, {}, b"")
 
     def _start(self, found: dict[str, Any]) -> Response:
         busy = self.taken | {port for one in self.containers.values() if _runs(one) for port in _ports(one)}
-        clash = busy & set(_ports(found))
+        late = {port for port in _ports(found) if self._leaving.get(port)}
+        self._leaving |= {port: self._leaving[port] - 1 for port in late}
+        clash = (busy & set(_ports(found))) | late
         if found["State"]["Status"] == "paused":
             return _said(409, "cannot start a paused container, try unpause instead")
         if clash:
@@ -186,6 +191,7 @@ class EngineApi:
             )
         if found["Config"].get("Cmd") == ["false"]:
             found["State"] |= {"Status": "exited", "ExitCode": 1, "FinishedAt": FINISHED}
+            self._leaving |= dict.fromkeys(_ports(found), self.late)
         else:
             found["State"] |= {"Status": "running", "ExitCode": 0, "FinishedAt": ""}
         return Response(204, {}, b"")

@@ -64,26 +64,27 @@ class CrontabHarness(Harness):
         return automation("hostile", command=["printf", text], environment={"TEXT": text})
 
     def tamper(self, host: FakeHost, id_: ResourceId) -> None:
-        program = crontab_of(host)
         mark = f": reconciler:{id_};".encode()
-        lines = program.tables[program.user].split(b"\n")
+        lines = self.content(host).split(b"\n")
         # Only in the first position: the same words may stand in somebody else's line.
         edited = [
             b"59 23 * * *" + line[line.index(b" " + mark) :] if OURS.match(line) and mark in line else line
             for line in lines
         ]
-        program.tables[program.user] = b"\n".join(edited)
+        self.install(host, b"\n".join(edited))
 
     def add_foreign(self, host: FakeHost) -> None:
-        crontab_of(host).tables[crontab_of(host).user] = FOREIGN
+        self.install(host, FOREIGN)
 
     def add_twin(self, host: FakeHost, resource: Resource) -> bool:
         state = Crontab().canonical(resource)
         line = Crontab().document(resource.id, state).encode()
         twin = line.replace(f": reconciler:{resource.id}; ".encode(), b"")
-        program = crontab_of(host)
-        program.tables[program.user] = b"# mine\n" + twin + b"\n" + program.tables.get(program.user, b"")
+        self.install(host, b"# mine\n" + twin + b"\n" + self.content(host))
         return True
+
+    def install(self, host: FakeHost, table: bytes) -> None:
+        crontab_of(host).tables[crontab_of(host).user] = table
 
     def content(self, host: FakeHost) -> bytes:
         return crontab_of(host).tables.get(crontab_of(host).user, b"")
@@ -102,4 +103,5 @@ def crontab_of(host: FakeHost) -> CrontabProgram:
 
 
 class TestCrontab(ProviderConformance):
+    row = "crontab (stand-in)"
     harness = CrontabHarness()

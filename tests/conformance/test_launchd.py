@@ -132,6 +132,7 @@ def is_ours(content: bytes) -> bool:
 
 
 class TestLaunchd(ProviderConformance):
+    row = "launchd (stand-in)"
     harness = LaunchdHarness()
 
 
@@ -141,4 +142,5 @@ class OlderAndSlow(LaunchdHarness):
 
 
 class TestOlderLaunchdThatDrainsSlowly(ProviderConformance):
+    row = "launchd (stand-in, older)"
     harness = OlderAndSlow()

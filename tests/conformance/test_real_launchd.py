@@ -26,6 +26,7 @@ from reconciler.model.state import HostFacts
 from reconciler.providers.launchd.definition import label_of
 from reconciler.testing.conformance import ProviderConformance
 from tests.conformance.test_launchd import LaunchdHarness, is_ours
+from tests.conformance_table import REAL_LAUNCHD
 
 FOREIGN = "com.example.reconciler-conformance"
 FAULTS = "every host call is a launchctl that really waits: hours; the stand-in runs these"
@@ -148,6 +149,7 @@ def clean() -> None:
 
 @pytest.mark.launchd
 class TestRealLaunchd(ProviderConformance):
+    row = REAL_LAUNCHD
     harness = RealHarness()
 
     @pytest.fixture(autouse=True)

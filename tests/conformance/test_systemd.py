@@ -121,4 +121,5 @@ def programs_of(host: FakeHost) -> SystemdPrograms:
 
 
 class TestSystemd(ProviderConformance):
+    row = "systemd (stand-in)"
     harness = SystemdHarness()

@@ -17,8 +17,9 @@ from reconciler.providers.container.api import Engine
 from reconciler.providers.container.rows import row_of
 
 ROOT = Path(__file__).parents[2]
-LOCK = Path("/var/tmp/reconciler-engines.lock")
-MARKS = ("reconciler.id", "reconciler.released", "test")
+LOCK = Path(os.environ.get("RECONCILER_ENGINES", "/var/tmp/reconciler-engines") + ".lock")  # as start-engines
+OURS = ("rt-", "conf-", "hostile", "theirs")
+NETWORKS = ("reconciler-test-net", "reconciler-test-net2", "conf-back", "conf-front", "conf-middle", "conf-theirs")
 
 
 @cache
@@ -42,16 +43,27 @@ def unavailable_or(name: str) -> Path:
         return found[name]
     why = found if isinstance(found, str) else f"{name} does not run"
     if os.environ.get("CI"):
-        pytest.fail(why)
+        pytest.fail(f"a real container engine is missing, and this is CI: {why}")
     pytest.skip(why)
 
 
 @contextmanager
 def alone(socket: Path) -> Iterator[None]:
     """No other test process uses this engine: ownership is by mark, and marks do not say whose test made them."""
-    with socket.with_suffix(".tests").open("w") as lock:
+    with LOCK.with_suffix(f".{socket.stem}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def real(name: str) -> Iterator[Engine]:
+    """An engine that holds nothing of an earlier test, for one test at a time: a change tidies up after others."""
+    socket = unavailable_or(name)
+    with alone(socket):
+        engine = Engine(LocalHost(), socket)
+        clear(engine)
+        yield engine
+        clear(engine)
 
 
 @pytest.fixture(params=["docker", "podman"])
@@ -61,17 +73,13 @@ def socket(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def engine(socket: Path) -> Iterator[Engine]:
-    """One that holds nothing of an earlier test."""
-    with alone(socket):
-        found = Engine(LocalHost(), socket)
-        _clear(found)
+    with real(socket.stem) as found:
         yield found
-        _clear(found)
 
 
-def _clear(engine: Engine) -> None:
+def clear(engine: Engine) -> None:
     for row in map(row_of, engine.containers()):
-        if any(mark in row.labels for mark in MARKS) and not row.name.startswith("bi-"):  # another test's own
+        if row.name.startswith(OURS):
             engine.remove(row.id)
-    for name in ("reconciler-test-net", "reconciler-test-net2"):
+    for name in NETWORKS:
         engine.remove_network(name)

@@ -144,6 +144,7 @@ class TestFile(ProviderConformance):
 
 
 class TestFileOnDisk(ProviderConformance):
+    row = "file (real files)"
     harness = FilesOnDisk()
 
     @pytest.fixture(autouse=True)

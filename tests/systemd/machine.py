@@ -14,10 +14,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.host.fake import FakeHost
-from reconciler.host.local import LocalHost, SystemClock
+from reconciler.host.local import LocalHost
 from reconciler.host.protocol import Completed
 from reconciler.model.state import HostFacts
+from tests import real_host
 
 MANAGER = "RECONCILER_TEST_SYSTEM_MANAGER"
 
@@ -60,39 +60,15 @@ class NearHost(LocalHost):
         return super().modified(place(path))
 
 
-class RealHost(FakeHost):
-    """Every call counted and open to faults, as on a fake host, and then carried out on this machine."""
-
+class RealHost(real_host.RealHost):
     def __init__(self) -> None:
         super().__init__()
-        self.clock = SystemClock()
         self.local = NearHost()
 
     def facts(self) -> HostFacts:
         """Root's default is the system manager: who is to have a user manager must not be root."""
         user = "root" if inside() else "tester"
         return self._call("facts", "", lambda: replace(self.local.facts(), user=user))
-
-    def which(self, program: str) -> str | None:
-        return self._call("which", program, lambda: self.local.which(program))
-
-    def query(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
-        return self._call("query", " ".join(argv), lambda: self.local.query(argv, timeout=timeout, stdin=stdin))
-
-    def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
-        return self._call("execute", " ".join(argv), lambda: self.local.execute(argv, timeout=timeout, stdin=stdin))
-
-    def read(self, path: Path, *, limit: int = 2**24) -> bytes | None:
-        return self._call("read", str(path), lambda: self.local.read(path, limit=limit))
-
-    def write(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
-        self._call("write", str(path), lambda: self.local.write(path, content, mode=mode))
-
-    def remove(self, path: Path) -> None:
-        self._call("remove", str(path), lambda: self.local.remove(path))
-
-    def modified(self, path: Path) -> datetime | None:
-        return self._call("modified", str(path), lambda: self.local.modified(path))
 
 
 def folder() -> Path:

@@ -74,9 +74,10 @@ class Engine:
     def start(self, id_: str) -> None:
         self._do("POST", f"/containers/{_part(id_)}/start", fine=(304,))
 
-    def stop(self, id_: str, grace: float) -> None:
-        """Its stop signal, then SIGKILL after its own time of grace, which the container was made with."""
-        self._do("POST", f"/containers/{_part(id_)}/stop", fine=(304,), timeout=TIMEOUT + grace)
+    def stop(self, id_: str, grace: float) -> bool:
+        """Its stop signal, then SIGKILL after its own time of grace, which it was made with. False: it had ended."""
+        answer = self._do("POST", f"/containers/{_part(id_)}/stop", fine=(304,), timeout=TIMEOUT + grace)
+        return answer.status != 304
 
     def pause(self, id_: str) -> None:
         self._do("POST", f"/containers/{_part(id_)}/pause")

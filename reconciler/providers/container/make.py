@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import cast
 
-from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, HostError
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine, Object, Refusal
-from reconciler.providers.container.rows import Row, made
 from reconciler.providers.container.spec import ENGINE_NETWORKS, NETWORK
 
 LIVES = ("running", "paused")
@@ -41,12 +38,6 @@ def ensure_networks(engine: Engine, names: Iterable[str]) -> None:
     for name in names:
         if name not in ENGINE_NETWORKS and engine.network(name) is None:
             engine.make_network(name, {NETWORK: "true"})
-
-
-def grace_of(row: Row) -> float:
-    origin = made(row)
-    stop = cast("Mapping[str, Json]", origin.attributes.get("stop", {}) if origin else {})
-    return float(cast(float, stop.get("grace", 10)))
 
 
 def check(engine: Engine, id_: str, state: State) -> None:

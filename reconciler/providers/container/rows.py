@@ -17,6 +17,7 @@ from reconciler.providers.container.spec import DIGEST, ENGINE_NETWORKS, ID, IMA
 NEW = ".reconciler-new-"  # made, and not yet in its place
 OLD = ".reconciler-old-"  # kept, stopped, until what replaced it has proven itself
 
+RUNS = ("running", "restarting", "paused", "stopping")
 _STATUS = {
     "running": None,
     "restarting": None,  # health says so; it is what its restart policy asks for
@@ -58,7 +59,7 @@ class Row:
 
     @property
     def runs(self) -> bool:
-        return self.status in ("running", "restarting", "paused", "stopping")
+        return self.status in RUNS
 
     @property
     def digest(self) -> str | None:

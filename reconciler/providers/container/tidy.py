@@ -12,8 +12,9 @@ from reconciler.model.change import Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine
-from reconciler.providers.container.make import grace_of, instant
+from reconciler.providers.container.make import instant
 from reconciler.providers.container.rows import NEW, OLD, Row, listed, made
+from reconciler.providers.container.running import stop
 from reconciler.providers.container.spec import NETWORK
 
 KEPT = 3600.0  # seconds for which the container of a deleted resource is kept, stopped
@@ -57,7 +58,7 @@ def forgotten(engine: Engine, changes: Sequence[Change], rows: Sequence[Row]) ->
     standing = {row.owner for row in rows if row.stands}
     for row in others:
         if OLD in row.name and row.runs:
-            engine.stop(row.id, grace_of(row))
+            stop(engine, row)
     gone = [row for row in others if NEW in row.name]
     gone += [r for r in others if OLD in r.name and not r.runs and r.owner not in standing and _old(engine, r)]
     if gone:

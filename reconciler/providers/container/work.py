@@ -18,8 +18,9 @@ from reconciler.model.state import State
 from reconciler.providers.container import tidy
 from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.look import foreign_state
-from reconciler.providers.container.make import check, ensure_image, ensure_networks, grace_of
+from reconciler.providers.container.make import check, ensure_image, ensure_networks
 from reconciler.providers.container.rows import NEW, OLD, Row, listed, made, note, state_of
+from reconciler.providers.container.running import grace_of, ports_of, run_as, start, stop
 from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, collide, marks
 
 SERVER_TROUBLE = 500  # from this status on the engine speaks of itself, and not of what it was given
@@ -27,10 +28,7 @@ T = TypeVar("T")
 
 
 class Work:
-    """One change and the containers that it is about, as one list of everything showed them.
-
-    `image` is the id of the image, to be set before `run` where it `makes` a container.
-    """
+    """One change and the containers that it is about. Where it `makes` one, `image` is to be set before `run`."""
 
     def __init__(
         self, engine: Engine, change: Change, home: str, rows: Sequence[Row], tags: Mapping[str, str]
@@ -39,7 +37,7 @@ class Work:
         self.image = ""
         self._engine = engine
         self._home = home
-        self._tags = tags
+        self._tags, self._rows = tags, rows
         mine = [row for row in rows if row.owner == change.id]
         self._standing = [row for row in mine if row.stands]
         self._fresh = [row for row in mine if NEW in row.name]
@@ -52,6 +50,13 @@ class Work:
     @property
     def _main(self) -> Row | None:
         return self._standing[0] if self._standing else None
+
+    @property
+    def _left(self) -> frozenset[int]:
+        """Ports of containers that have ended, or do so for this change: an engine may give them back late."""
+        own = (*self._standing, *self._fresh, *self._kept, self._squatter, self._exact)
+        ended = (row for row in self._rows if row.owner is not None and not row.runs)
+        return ports_of([row for row in (*own, *ended) if row is not None])
 
     # What stands
 
@@ -182,7 +187,7 @@ class Work:
         if main is None:
             return
         if self._undoing:
-            self._stop(main)
+            stop(self._engine, main)
             self._engine.remove(main.id)
         else:
             self._set_aside(main)
@@ -202,7 +207,7 @@ class Work:
         if main.status == "paused":
             self._engine.unpause(main.id)
         elif not main.runs:
-            self._engine.start(main.id)
+            self._start(main.id)
             check(self._engine, main.id, after)
 
     def _replace(self, old: Row | None, after: State) -> None:
@@ -211,18 +216,18 @@ class Work:
         for row in self._fresh:
             engine.remove(row.id)
         for row in self._kept:  # a process that died may have left one running
-            self._stop(row)
+            stop(engine, row)
         new = self._make(after)
         origin = None if old is None else made(old)
         early = old is None or (origin is not None and not collide(origin, after))
         if early:
-            engine.start(new)
+            self._start(new)
             check(engine, new, after)
         if old is not None:
             self._set_aside(old)
         engine.rename(new, name)
         if not early:
-            engine.start(new)
+            self._start(new, old)
             check(engine, new, after)
 
     def _make(self, after: State) -> str:
@@ -238,20 +243,31 @@ class Work:
         """The very container that stood before, in one step; what took its place goes."""
         noted = cast("Mapping[str, str]", self.change.exact)
         name, status = noted["name"], noted["status"]
-        others = (row for row in (self._main, self._squatter) if row is not None and row.id != exact.id)
-        other = next(others, None)
+        other = next((row for row in (self._main, self._squatter) if row and row.id != exact.id), None)
         if other is not None:
             self._vacate(other)
         alone = other is None and not self._fresh
         if not alone and exact.name != name:
             self._engine.rename(exact.id, name)
         for row in self._fresh:
-            self._stop(row)
-        self._run_as(exact, status)
+            stop(self._engine, row)
+        away = [*([other] if other else []), *self._fresh]
+        run_as(self._engine, exact, status, self._left, lambda: self._make_way(away))
         if alone and exact.name != name:
             self._engine.rename(exact.id, name)
         if other is not None and self._gone_for_good(other):
             self._engine.remove(other.id)
+
+    def _start(self, id_: str, old: Row | None = None) -> None:
+        start(self._engine, id_, self._left, lambda: self._make_way([old] if old else []))
+
+    def _make_way(self, away: Sequence[Row]) -> None:
+        """What comes back although it was stopped holds the port: it is removed where it goes anyway."""
+        for row in away:
+            if self._gone_for_good(row):
+                self._engine.remove(row.id)
+            else:
+                self._engine.stop(row.id, grace_of(row))
 
     def _gone_for_good(self, other: Row) -> bool:
         ours = other.owner == self.change.id or other.labels.get(RELEASED) == str(self.change.id)
@@ -261,27 +277,10 @@ class Work:
         """Out of the name, and findable as half of an undo until the old one runs."""
         if self._gone_for_good(other):
             digest = other.labels.get(DIGEST, other.id)[:12]
-            self._stop(other)
+            stop(self._engine, other)
             self._engine.rename(other.id, f"{self.change.id.name}{NEW}{digest}")
         else:
             self._set_aside(other)
-
-    def _run_as(self, row: Row, status: str) -> None:
-        if status in ("running", "restarting", "paused", "stopping"):
-            if row.status == "paused" and status != "paused":
-                self._engine.unpause(row.id)
-            elif not row.runs:
-                self._engine.start(row.id)
-            if status == "paused" and row.status != "paused":
-                self._engine.pause(row.id)
-        elif row.runs:
-            self._stop(row)
-
-    def _stop(self, row: Row) -> None:
-        if row.status == "paused":
-            self._engine.unpause(row.id)
-        if row.runs:
-            self._engine.stop(row.id, grace_of(row))
 
     def _set_aside(self, row: Row) -> None:
         """Stopped, under another name.
@@ -294,7 +293,7 @@ class Work:
         if self.change.after is None and row.status != "restarting":
             with suppress(Refusal):
                 self._engine.rename(row.id, aside)
-                self._stop(row)
+                stop(self._engine, row)
                 return
-        self._stop(row)
+        stop(self._engine, row)
         self._engine.rename(row.id, aside)
