@@ -1,7 +1,6 @@
 """A container engine in memory, for tests of providers and plugins: the Docker Engine API as a service of a FakeHost.
 
-Strict: what a real engine refuses is refused. Trouble on demand, and a log of requests. Tests keep it in step with
-real engines.
+Strict: what a real engine refuses is refused. Trouble on demand, and a log of requests.
 """
 
 from __future__ import annotations
@@ -19,10 +18,8 @@ from reconciler.host.protocol import Response
 from reconciler.model.errors import CommandTimeout
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-_BODY = frozenset(
-    {"Image", "Cmd", "Entrypoint", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts"}
-    | {"Labels", "StopSignal", "StopTimeout", "HostConfig"}
-)
+_BODY = frozenset({"Image", "Cmd", "Entrypoint", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts", "Labels"})
+_STOPPING = frozenset({"StopSignal", "StopTimeout", "HostConfig"})
 _HOST_CONFIG = frozenset(["Binds", "PortBindings", "RestartPolicy", "NetworkMode"])
 FINISHED = "2026-01-15T12:00:00.000000000Z"
 
@@ -113,15 +110,13 @@ class EngineApi:
             return _said(400, f"invalid filter: {filters}")
         rows = [_row(one) for one in reversed(self.containers.values())]
         labels, names = filters.get("label"), filters.get("name")
-        if labels:
-            rows = [row for row in rows if all(label in row["Labels"] for label in labels)]
-        if names:
-            rows = [row for row in rows if any(re.search(name, row["Names"][0]) for name in names)]
+        rows = [row for row in rows if all(label in row["Labels"] for label in labels or ())]
+        rows = [row for row in rows if not names or any(re.search(name, row["Names"][0]) for name in names)]
         return _json(200, rows)
 
     def _create(self, query: Mapping[str, str], body: dict[str, Any]) -> Response:
         name, host = query.get("name", ""), body.get("HostConfig", {})
-        if set(body) - _BODY or set(host) - _HOST_CONFIG or _NAME.fullmatch(name) is None:
+        if set(body) - _BODY - _STOPPING or set(host) - _HOST_CONFIG or _NAME.fullmatch(name) is None:
             return _said(400, f"Invalid container name ({name}) or unknown field")
         if any("\0" in text for text in [*body.get("Env", []), *(body.get("Cmd") or [])]):
             return _said(400, "invalid NUL")

@@ -263,11 +263,14 @@ def _failed(code: int, text: str) -> Completed:
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """One call as a program: state in, act, state out."""
+    """One call as a program: state in, act, state out. Calls side by side take turns, as launchd takes them."""
+    import fcntl
     import json
     import time
 
     state = Path(environ["LAUNCHCTL_STATE"])
+    turn = state.with_suffix(".turn").open("w")
+    fcntl.flock(turn, fcntl.LOCK_EX)  # until this process ends
     kept = json.loads(state.read_text()) if state.exists() else {}
     program = Launchctl(RealFiles(), time.time, **{"uid": os.getuid(), **kept})
     done = program(["launchctl", *argv])

@@ -325,7 +325,8 @@ def test_a_foreign_container_under_our_name_is_adopted_and_given_back(place: Pla
     theirs = place.foreign(one)
     wanted = Wanted(one.id, canonical(one), None)
     (twin,) = place.seen(wanted).values()
-    assert (twin.ownership, twin.state) == (Ownership.FOREIGN, canonical(one))
+    theirs_too: Json = {**canonical(one).attributes, "labels": {"test": "yes"}}
+    assert (twin.ownership, twin.state.attributes) == (Ownership.FOREIGN, theirs_too)
     with pytest.raises(Conflict, match="somebody else"):
         place.create(one)
     from reconciler.model.change import Action
