@@ -62,8 +62,6 @@ class EngineApi:
     def heal(self) -> None:
         self._answers.clear()
 
-    # Requests
-
     def __call__(self, method: str, target: str, body: bytes) -> Response:
         self.log.append(f"{method} {target}")
         for pattern, respond in self._answers:
@@ -109,8 +107,8 @@ class EngineApi:
         if set(filters) - {"label", "name"} or query.get("all") != "1":
             return _said(400, f"invalid filter: {filters}")
         rows = [_row(one) for one in reversed(self.containers.values())]
-        labels, names = filters.get("label"), filters.get("name")
-        rows = [row for row in rows if all(label in row["Labels"] for label in labels or ())]
+        names = filters.get("name")
+        rows = [row for row in rows if all(label in row["Labels"] for label in filters.get("label", ()))]
         rows = [row for row in rows if not names or any(re.search(name, row["Names"][0]) for name in names)]
         return _json(200, rows)
 
