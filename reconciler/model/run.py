@@ -1,6 +1,6 @@
 """One execution of an automation, as its run file tells it. Pure; the runner writes these files without this module.
 
-A run file holds lines of JSON: `start`, one per attempt, and the end. A line that was cut short counts as not written.
+A run file holds lines of JSON: `start`, one per attempt, and the end. One that was cut short counts as not written.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ UNFINISHED = frozenset({Verdict.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. Instants are aware UTC; `duration` and `cpu` are seconds, `peak` is bytes."""
+    """One run. Instants are aware UTC by the wall clock; `duration` (by the monotonic one) and `cpu` are seconds.
+
+    `peak` is bytes, of all its processes together.
+    """
 
     automation: str
     id: str
@@ -52,6 +55,7 @@ class Run:
     revision: str = ""
     job: str = ""
     command: tuple[str, ...] = ()
+    duration: float | None = None
     cpu: float = 0.0
     peak: int = 0
     tail: str = ""
@@ -62,10 +66,6 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.automation}/{self.id}"
-
-    @property
-    def duration(self) -> float | None:
-        return None if self.ended is None else (self.ended - self.started).total_seconds()
 
     @property
     def good(self) -> bool:
@@ -94,16 +94,18 @@ def _line(text: bytes) -> Mapping[str, Json] | None:
 def _run(lines: list[Mapping[str, Json]]) -> Run:
     start = lines[0]
     end = next((line for line in reversed(lines) if "verdict" in line), {})
+    started, ended = cast(datetime, _instant(start["started"])), _instant(end.get("ended"))
+    elapsed = None if ended is None else (ended - started).total_seconds()
     runner = cast("Mapping[str, Json]", start.get("runner") or {})
     attempts = [line for line in lines if "attempt" in line]
     return Run(
         automation=str(start["automation"]),
         id=str(start["id"]),
         scheduled=_instant(start.get("scheduled")),
-        started=cast(datetime, _instant(start["started"])),
+        started=started,
         verdict=Verdict(str(end.get("verdict", Verdict.RUNNING))),
         reason=str(end.get("reason", "")),
-        ended=_instant(end.get("ended")),
+        ended=ended,
         exit=cast("int | None", end.get("exit")),
         signal=cast("int | None", end.get("signal")),
         attempts=cast(int, end.get("attempts", max(1, len(attempts)))),
@@ -112,6 +114,7 @@ def _run(lines: list[Mapping[str, Json]]) -> Run:
         revision=str(start.get("revision", "")),
         job=str(start.get("job", "")),
         command=tuple(map(str, cast("list[Json]", start.get("command") or []))),
+        duration=cast("float | None", end.get("duration", elapsed)),
         cpu=float(cast(float, end.get("cpu", 0))),
         peak=int(cast(int, end.get("peak", 0))),
         tail=str(end.get("tail", "")),
