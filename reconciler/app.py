@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler import jobs
 from reconciler.engine import reconcile, rollout
 from reconciler.engine.intents import intents as resolve_intents
 from reconciler.engine.intents import with_sources
@@ -52,6 +53,7 @@ class Planned:
     snapshot: Snapshot
     decision: Decision
     back: WayBack | None = None  # of a rollback
+    intents: tuple[Intent, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -100,7 +102,7 @@ class App:
         if mask_key is not None:
             snapshot = replace(snapshot, mask_key=mask_key)
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
-        return Planned(desired, request, snapshot, decision)
+        return Planned(desired, request, snapshot, decision, intents=wanted)
 
     def plan_against(self, request: Request, snapshot: Snapshot, desired: Desired) -> Planned:
         """The plan that the host of a saved snapshot would make of this tree."""
@@ -169,7 +171,10 @@ class App:
         remembered = memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
         wanted = resolve_intents(desired.resources, providers, host.facts(), remembered.inventory, support)
-        return wanted, observe(host, providers, wanted, remembered, support, also.intersection(providers))
+        snapshot = observe(host, providers, wanted, remembered, support, also.intersection(providers))
+        if host.facts().runner:
+            snapshot = replace(snapshot, jobs=jobs.remembered(self.folders.state, wanted, snapshot.inventory))
+        return wanted, snapshot
 
     @contextmanager
     def journal(self) -> Iterator[Journal]:
@@ -217,6 +222,7 @@ class App:
     def carry_out(self, planned: Planned, journal: Journal, verb: str) -> Outcome:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""
         refuse(planned)
+        jobs.prepare(self.folders, planned.intents, self.host.facts().runner)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
         if planned.plan.steps:
             if journal.rebuilt_needed:  # what the marks said is known from here on, however this rollout ends
@@ -282,7 +288,16 @@ def wire(
     """The application for a tree, on this machine unless another host is given. Only here work runs side by side."""
     places = folders(environ, root=root)
     settings = read(path, places.cache)
-    here = host if host is not None else LocalHost(name=settings.host_name, labels=settings.host_labels)
+    here = host if host is not None else _this_machine(places, settings)
     beside = Path(settings.source).parent if settings.source else None
     start = in_thread if host is None else at_once
     return App(path, settings, places, registry(settings.plugins, beside), here, listener, stopping, start)
+
+
+def _this_machine(places: Folders, settings: Settings) -> LocalHost:
+    return LocalHost(
+        name=settings.host_name,
+        labels=settings.host_labels,
+        runner=str(places.launcher),
+        state="" if places.usual else str(places.state.absolute()),
+    )

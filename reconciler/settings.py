@@ -34,20 +34,35 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where the journal and the cache live. `cache` may vanish at any time."""
+    """Where the journal, the cache and the launcher of runs live. `cache` may vanish at any time."""
 
     state: Path
     cache: Path
+    bin: Path  # apart from the state: a lost state folder must not keep a job from running
+    usual: bool = True  # `state` is where the runner looks without being told
+
+    @property
+    def launcher(self) -> Path:
+        return self.bin / "reconcile"
 
 
 def folders(environ: Mapping[str, str], *, root: bool) -> Folders:
-    """RECONCILER_STATE_DIR and RECONCILER_CACHE_DIR, else the platform's places (XDG; /var for root)."""
+    """RECONCILER_STATE_DIR, _CACHE_DIR, _BIN_DIR, else the platform's places (XDG; /var and /usr/local for root)."""
     home = Path(environ.get("HOME") or "~").expanduser()
-    state = Path("/var/lib") if root else Path(environ.get("XDG_STATE_HOME") or home / ".local/state")
+    usual = (Path("/var/lib") if root else home / ".local/state") / "reconciler"
+    chosen, state = environ.get("RECONCILER_STATE_DIR"), usual
+    if chosen:
+        state = Path(chosen)
+    elif not root and environ.get("XDG_STATE_HOME"):
+        state = Path(environ["XDG_STATE_HOME"], "reconciler")
     cache = Path("/var/cache") if root else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
+    share = Path("/usr/local/lib") if root else Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
+    programs = state.with_name(f"{state.name}-bin") if chosen else share / "reconciler/bin"
     return Folders(
-        Path(environ.get("RECONCILER_STATE_DIR") or state / "reconciler"),
+        state,
         Path(environ.get("RECONCILER_CACHE_DIR") or cache / "reconciler"),
+        Path(environ.get("RECONCILER_BIN_DIR") or programs),
+        state == usual,
     )
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
+from reconciler.model.data import Json
 from reconciler.model.intent import Difference, Intent, Request
+from reconciler.model.job import called
 from reconciler.model.plan import Skip, Veto
 from reconciler.model.resource import DriftPolicy
 from reconciler.model.state import Observed, Owned, Ownership, Snapshot, State, without_ignored
@@ -190,20 +192,12 @@ class _Pass:
         self.skipped.append(Skip(id_, f"placed on other hosts{left}"))
 
     def _delete(self, observed: Observed, cause: Cause, reason: str) -> None:
-        self.changes.append(
-            Change(
-                id=observed.id,
-                provider=observed.provider,
-                action=Action.DELETE,
-                before=observed.state,
-                after=None,
-                cause=cause,
-                reason=reason,
-                where=observed.where,
-                document_before=observed.document,
-                restore=observed.restore,
-            )
-        )
+        self._give_up(observed, Action.DELETE, None, cause, reason)
+
+    def _job(self, state: State) -> Json:
+        """What the runner is told by the line that stands there, as far as that is known."""
+        call = called(state.attributes.get("command"))
+        return self.snapshot.jobs.get(call[1]) if call is not None else None
 
     def release(self, id_: ResourceId) -> None:
         """Give up ownership and leave the thing as it is."""
@@ -212,18 +206,24 @@ class _Pass:
             message = observed.trouble if observed and observed.trouble else "nothing on this host carries its mark"
             self.vetoes.append(Veto("ownership", f"cannot release {id_}: {message}", id_))
             return
+        reason = "released: it stays and is yours again"
+        self._give_up(observed, Action.RELEASE, observed.state, Cause.REQUESTED, reason)
+
+    def _give_up(self, observed: Observed, action: Action, after: State | None, cause: Cause, reason: str) -> None:
         self.changes.append(
             Change(
-                id=id_,
+                id=observed.id,
                 provider=observed.provider,
-                action=Action.RELEASE,
+                action=action,
                 before=observed.state,
-                after=observed.state,
-                cause=Cause.REQUESTED,
-                reason="released: it stays and is yours again",
+                after=after,
+                cause=cause,
+                reason=reason,
                 where=observed.where,
                 document_before=observed.document,
                 restore=observed.restore,
+                job_before=self._job(observed.state),
+                job_after=self._job(after) if after is not None else None,
             )
         )
 
@@ -241,6 +241,8 @@ class _Pass:
                 document_before=observed.document if observed else None,
                 document_after=self.providers[intent.provider].document(intent.id, intent.state),
                 restore=observed.restore if observed else None,
+                job_before=self._job(observed.state) if observed else None,
+                job_after=intent.job.settings if intent.job else None,
             )
         )
         self.owned[intent.id] = self._entry(intent, intent.state)

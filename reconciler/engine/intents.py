@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json, digest
 from reconciler.model.errors import LoadError, Problem, UnsupportedSpec
 from reconciler.model.intent import Intent
+from reconciler.model.job import SHELL, Job
 from reconciler.model.resource import Desired, Resource
 from reconciler.model.state import HostFacts, Owned
 from reconciler.provider import HasSources, Provider
@@ -42,8 +44,10 @@ def intents(
     for resource in resources:
         if not is_here(resource, host):
             continue
+        called, job = through_runner(resource, host)
         try:
-            found.append(_choose(resource, providers, host, holders.get(resource.id), support))
+            intent = _choose(called, providers, host, holders.get(resource.id), support)
+            found.append(intent if job is None else replace(intent, job=job))
         except UnsupportedSpec as error:
             problems.append(_problem(resource, error))
     if problems:
@@ -74,6 +78,27 @@ def _problem(resource: Resource, error: UnsupportedSpec) -> Problem:
     what = f"{resource.id} {error.field}" if error.field else str(resource.id)
     line, column, excerpt = locate(resource.source, error.field)
     return Problem(resource.source.file, line, column, f"{what}: {error.message}", error.hint, excerpt)
+
+
+def through_runner(resource: Resource, host: HostFacts) -> tuple[Resource, Job | None]:
+    """An automation with its command as schedulers call it: through the runner, which goes to its folder itself.
+
+    A folder that has vanished is then a run that failed and says so. Anything else stays as it is.
+    """
+    spec = resource.spec
+    if resource.id.kind != "Automation" or not host.runner or spec.get("runner") != "on":
+        return resource, None
+    settings = cast("Mapping[str, Json]", spec.get("job") or {})
+    job = Job(resource.id.name, settings) if settings else None
+    call = [host.runner, "exec", f"{resource.id.name}@{job.digest}" if job else resource.id.name]
+    if host.state:  # another user keeps records in a folder of his own, and only reads what he is told here
+        call += ["--jobs", f"{host.state}/jobs"] if spec.get("user") else ["--state", host.state]
+    if directory := spec.get("workingDirectory"):
+        call += ["--in", str(directory)]
+    command = spec["command"]
+    argv = [*SHELL, command] if isinstance(command, str) else list(cast("Sequence[str]", command))
+    wrapped: dict[str, Json] = {**spec, "command": [*call, "--", *argv], "workingDirectory": None}
+    return replace(resource, spec=wrapped), job
 
 
 def is_here(resource: Resource, host: HostFacts) -> bool:

@@ -38,15 +38,23 @@ class SystemClock:
 class LocalHost:
     """The machine that this process runs on, as the user that it runs as."""
 
-    def __init__(self, clock: Clock | None = None, *, name: str = "", labels: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        name: str = "",
+        labels: tuple[str, ...] = (),
+        runner: str = "",
+        state: str = "",
+    ) -> None:
         self.clock: Clock = clock or SystemClock()
         self._name = name  # what the settings call this machine
-        self._labels = labels
+        self._told = {"labels": labels, "runner": runner, "state": state}
         self._tidied: set[Path] = set()  # folders that hold nothing of writers that died
 
     def facts(self) -> HostFacts:
         facts = system.host_facts()
-        return replace(facts, name=self._name or facts.name, labels=self._labels)
+        return replace(facts, name=self._name or facts.name, **self._told)  # type: ignore[arg-type]
 
     def which(self, program: str) -> str | None:
         if "/" in program:

@@ -6,10 +6,10 @@ import re
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from reconciler.kinds.common import CommonSpec
 from reconciler.kinds.fields import Command, Environment, Invalid, Schedule, one_of, text
+from reconciler.kinds.job import Execution
 
 USER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
@@ -61,11 +61,13 @@ Scheduler = Annotated[
 ]
 Need = Annotated[str, PlainValidator(one_of("keychain", "gui")), WithJsonSchema({"enum": ["keychain", "gui"]})]
 Scope = Annotated[str, PlainValidator(one_of("user", "system")), WithJsonSchema({"enum": ["user", "system"]})]
-Missed = Annotated[str, PlainValidator(one_of("skip", "latest")), WithJsonSchema({"enum": ["skip", "latest"]})]
+Missed = Annotated[
+    str, PlainValidator(one_of("skip", "latest", "all")), WithJsonSchema({"enum": ["skip", "latest", "all"]})
+]
 User = Annotated[str, PlainValidator(_user), WithJsonSchema({"type": "string", "pattern": f"^{USER_NAME.pattern}$"})]
 
 
-class Automation(CommonSpec):
+class Automation(Execution):
     """A command that runs on a schedule."""
 
     schedule: Schedule = Field(
@@ -102,8 +104,14 @@ class Automation(CommonSpec):
     )
     missed: Missed | None = Field(
         None,
-        description="What happens to a run that the machine slept through: skip, or latest (one run afterwards).",
+        description="What happens to runs that the machine slept through: skip, latest (one afterwards), or all.",
     )
+
+    @model_validator(mode="after")
+    def _one_source_per_variable(self) -> Automation:
+        if both := sorted(self.environment.keys() & self.secrets.keys()):
+            raise Invalid(f"{both[0]} stands under environment and under secrets", hint="keep one of them")
+        return self
 
     def probe_directory(self) -> str | None:
         return folder_of(self.user, self.working_directory)

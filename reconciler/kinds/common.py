@@ -98,6 +98,11 @@ class CommonSpec(Model):
         """The folder that exec probes run in, or None for the one that reconcile runs in."""
         return None
 
+    def plain(self) -> dict[str, Json]:
+        """The kind's own fields as plain data in camelCase, defaults filled."""
+        found: dict[str, Json] = self.model_dump(by_alias=True, exclude=self.COMMON)
+        return found
+
     def implied_probes(self) -> list[tuple[str, dict[str, Json]]]:
         """Questions that follow from what the kind is, by type and options."""
         return []
@@ -110,7 +115,8 @@ class CommonSpec(Model):
     def spec_data(cls, spec: Mapping[str, Json]) -> dict[str, Json]:
         """A spec as loading would make it. Raises ValueError with the first thing wrong, in words for people."""
         try:
-            return cls.model_validate(spec).model_dump(by_alias=True)
+            model = cls.model_validate(spec)
+            return {**model.model_dump(by_alias=True, include=cls.COMMON), **model.plain()}
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"] if part != "[key]")

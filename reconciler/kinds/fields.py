@@ -115,7 +115,7 @@ def variable_name(name: str) -> str:
     if _SECRET.fullmatch(name) is not None:
         raise Invalid(
             "looks like a secret, which would stand readable in the crontab, in git and in every plan",
-            hint="let the command read it from a file or a keychain",
+            hint="write under secrets where it is kept",
         )
     return name
 

@@ -129,10 +129,13 @@ def _requirement(info: FieldInfo) -> str:
 
 
 def _field_lines(model: type[BaseModel]) -> list[str]:
-    """A line per field: those of the kind itself first, then those that every kind has."""
-    common = CommonSpec.model_fields.values() if issubclass(model, CommonSpec) else ()
-    shared = {info.alias for info in common}
-    fields = sorted(field_names(model).items(), key=lambda item: item[0] in shared)
+    """A line per field: those of the kind itself first, what it takes over next, those of every kind last."""
+    common = CommonSpec.model_fields if issubclass(model, CommonSpec) else {}
+    rank = {
+        info.alias: (name not in model.__annotations__) + (name in common)
+        for name, info in model.model_fields.items()
+    }
+    fields = sorted(field_names(model).items(), key=lambda item: rank.get(item[0], 0))
     width = max(len(name) for name, _ in fields)
     lines: list[str] = []
     for name, info in fields:

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 
 from reconciler.kinds.automation import USER_NAME, Directory, Scope, folder_of
 from reconciler.kinds.common import CommonSpec
-from reconciler.kinds.fields import Command, Duration, Environment, Invalid, Model, Text, one_of, text, type_name
+from reconciler.kinds.fields import Command, Environment, Invalid, Model, Text, one_of, text, type_name
+from reconciler.kinds.job import Stop
 from reconciler.kinds.probes import ProbeSpec
 
 SUPERVISORS = ("auto", "container", "launchd", "systemd")
-SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL")
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
 _IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:-]*(?:@sha256:[0-9a-f]{64})?")
 _VOLUME = re.compile(r"(?P<source>/[^:]*|~/[^:]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(?P<target>/[^:]*)(?::(?P<mode>ro|rw))?")
@@ -84,13 +84,6 @@ class Restart(Model):
     policy: Annotated[str, *_word("always", "on-failure", "no")] = Field(
         "always", description="Start it again always, only after a failure, or never."
     )
-
-
-class Stop(Model):
-    """How it is ended."""
-
-    signal: Annotated[str, *_word(*SIGNALS)] = Field("SIGTERM", description="The signal that asks it to end.")
-    grace: Duration = Field(10, description="How long it may take before SIGKILL.")
 
 
 class Service(CommonSpec):

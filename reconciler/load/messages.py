@@ -14,7 +14,6 @@ from reconciler.load.nodes import Node, Step
 from reconciler.load.text import SourceText
 from reconciler.model.errors import Problem
 
-_LATER = frozenset({"limits", "overlap", "retry", "runtime", "secrets", "success", "timeout"})
 _EXPECTED = {
     "string_type": "must be text",
     "bool_type": "must be true or false",
@@ -69,8 +68,6 @@ def _unknown_field(model: type[BaseModel], path: Sequence[Step]) -> tuple[str, s
     parent = model_at(model, path[:-1])
     known = field_names(parent) if parent is not None else {}
     name, around = str(path[-1]), spell(path[:-1])
-    if list(path[:-1]) == ["spec"] and name in _LATER:
-        return f"{spell(path)} is not supported by this version", "remove it"
     inside = f" in {around}" if around else ""
     return f"unknown field {name!r}{inside}", did_you_mean(name, known)
 

@@ -112,7 +112,7 @@ def _resource(manifest: Manifest[CommonSpec], line: int, file: str) -> Resource:
     spec, metadata = manifest.spec, manifest.metadata
     return Resource(
         id=ResourceId(manifest.kind, metadata.name),
-        spec=spec.model_dump(by_alias=True, exclude=spec.COMMON),
+        spec=spec.plain(),
         source=Source(file, line),
         description=metadata.description,
         labels=metadata.labels or None,

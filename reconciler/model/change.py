@@ -83,6 +83,8 @@ class Change:
     document_after: str | None = None
     restore: Json = None
     exact: Json = None
+    job_before: Json = None  # what the runner is told, of an automation that runs through it
+    job_after: Json = None
 
     @property
     def place(self) -> Place:
@@ -102,6 +104,8 @@ class Change:
             document_after=self.document_before,
             restore=self.exact,
             exact=self.restore,
+            job_before=self.job_after,
+            job_after=self.job_before,
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Change
+from reconciler.model.job import Job
 from reconciler.model.plan import Skip, Veto
 from reconciler.model.resource import Resource
 from reconciler.model.state import Owned, State
@@ -23,6 +24,7 @@ class Intent:
     provider: str
     state: State
     why: str = ""  # why this backend, where there was a choice
+    job: Job | None = None  # what the runner is told, where it is told anything
 
     @property
     def id(self) -> ResourceId:

@@ -6,9 +6,10 @@ Knows nothing of manifests or of any scheduler's files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from reconciler.model.data import Json
@@ -199,29 +200,30 @@ def _cron_interval(seconds: Json) -> str:
 
 
 def upcoming(schedule: Json, after: datetime, timezone: str, count: int) -> tuple[datetime, ...]:
-    """The next `count` runs after an aware instant, in `timezone` (an IANA name; "" means that of `after`).
+    """The next `count` runs after an aware instant; see `occurrences`."""
+    return tuple(islice(occurrences(schedule, after, timezone), count))
 
-    Empty for boot and login, and for an interval that cron cannot express: it counts from an unknown start.
+
+def occurrences(schedule: Json, after: datetime, timezone: str) -> Iterator[datetime]:
+    """The runs after an aware instant, without end, in `timezone` (an IANA name; "" means that of `after`).
+
+    None for boot and login, and for an interval that cron cannot express: it counts from an unknown start.
     Follows cron through clock changes: a time that is skipped runs when the clock resumes, a fixed time runs once.
     """
     try:
         text = cron_text(schedule)
     except ScheduleError:
-        return ()
+        return
     if text == "@reboot":
-        return ()
+        return
     from cronsim import CronSim
 
     start = _in_zone(after, timezone)
-    runs: list[datetime] = []
     last = start.astimezone(UTC)
     for run in CronSim(ALIASES.get(text, text), start):
-        if len(runs) >= count:
-            break
         if run.astimezone(UTC) > last:  # several skipped times resume as one run; a repeated hour is not run again
-            runs.append(run)
+            yield run
             last = run.astimezone(UTC)
-    return tuple(runs)
 
 
 def _in_zone(after: datetime, timezone: str) -> datetime:

@@ -97,6 +97,8 @@ class HostFacts:
     user: str
     timezone: str  # IANA name, or "" where the host does not say
     labels: tuple[str, ...] = ()  # "key=value", sorted, from the settings
+    runner: str = ""  # the program that runs of automations go through; "" where they go through none
+    state: str = ""  # the folder that the runner keeps records in, where it is not the usual one
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Snapshot:
     quarantine: tuple[Quarantined, ...]
     notices: tuple[str, ...]  # what the reader must know first: an interrupted rollout, a journal set aside
     mask_key: str  # key of the digests that stand for masked values
+    jobs: Mapping[str, Json] = field(default_factory=dict)  # settings of runs as they are, by digest
 
 
 def without_ignored(desired: State, observed: State, ignore: Sequence[str]) -> State:

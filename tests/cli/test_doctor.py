@@ -34,7 +34,7 @@ def machine(tmp_path: Path, host: FakeHost | None = None) -> Machine:
     (system / "etc").mkdir(parents=True, exist_ok=True)
     (system / "etc/localtime").write_bytes(zone("Europe/Berlin"))
     host = host or FakeHost(programs={"crontab": crontab, "git": crontab}, running={7: "cron"})
-    places = Folders(tmp_path / "state", tmp_path / "cache")
+    places = Folders(tmp_path / "state", tmp_path / "cache", tmp_path / "bin")
     return Machine(host, places, tmp_path / "desired", system)
 
 

@@ -26,7 +26,7 @@ def refusals(**fields: Any) -> list[str]:
 
 
 def test_own_fields_are_plain_data_with_defaults_filled() -> None:
-    plain = spec(schedule={"every": "5m"}).model_dump(by_alias=True, exclude=Automation.COMMON)
+    plain = spec(schedule={"every": "5m"}).plain()
     assert plain == {
         "schedule": {"every": 300},
         "command": ["backup"],
@@ -38,6 +38,7 @@ def test_own_fields_are_plain_data_with_defaults_filled() -> None:
         "scope": None,
         "timezone": None,
         "missed": None,
+        "runner": "on",
     }
 
 
@@ -105,85 +106,61 @@ def test_a_wrong_value_is_refused_in_plain_words(fields: dict[str, Any], message
     assert message in refusals(**fields)
 
 
-@pytest.mark.parametrize("later", ["timeout", "secrets", "retry"])
-def test_a_field_that_nothing_honours_is_not_accepted(later: str) -> None:
-    assert refusals(**{later: "x"}) == ["Extra inputs are not permitted"]
+WHOLE: dict[str, Any] = {
+    "secrets": {"TOKEN": {"keyring": "atlas/telegram"}, "KEY": {"exec": ["pass", "show", "x"]}},
+    "timeout": "10m",
+    "runtime": {"expected": "2m", "killAfter": "2x"},
+    "retry": {"limit": 1, "delay": "5m"},
+    "overlap": "queue",
+    "success": {"output": {"matches": "sent", "schema": {"type": "object"}}, "files": [{"path": "out"}]},
+    "limits": {"memory": "2GiB", "cpu": "80%", "nice": 10},
+    "umask": "027",
+    "stdin": "two\nlines\n",
+    "startWindow": "1m",
+}
+
+
+def test_what_the_runner_is_told_is_plain_data_with_durations_in_seconds() -> None:
+    assert spec(**WHOLE).plain()["job"] == {
+        "limits": {"memory": 2 * 2**30, "cpu": 80, "nice": 10},
+        "overlap": "queue",
+        "retry": {"limit": 1, "delay": 300},
+        "runtime": {"expected": 120, "killAfter": 240},
+        "secrets": {"TOKEN": {"keyring": "atlas/telegram"}, "KEY": {"exec": ["pass", "show", "x"]}},
+        "startWindow": 60,
+        "stdin": "two\nlines\n",
+        "success": {"output": {"matches": "sent", "schema": {"type": "object"}}, "files": [{"path": "out"}]},
+        "timeout": 600,
+        "umask": "027",
+    }
+
+
+@pytest.mark.parametrize("fields", [{}, {"overlap": "skip"}, {"runner": "off"}])
+def test_defaults_are_not_told(fields: dict[str, Any]) -> None:
+    assert "job" not in spec(**fields).plain()
 
 
 @pytest.mark.parametrize(
-    ("written", "kind", "options"),
+    ("fields", "message"),
     [
-        ({"exec": ["a", "b"]}, "exec", {"command": ["a", "b"], "exitCode": 0, "timeout": 10}),
-        ({"exec": "a | b"}, "exec", {"command": "a | b", "exitCode": 0, "timeout": 10}),
+        ({"runner": "off", "timeout": "1m"}, "timeout needs the runner, and runner is off"),
+        ({"runtime": {"killAfter": "2x"}}, "2x of what? expected is not given"),
+        ({"runtime": {"expected": "1m", "killAfter": "0.5x"}}, "must be at least 1x"),
+        ({"secrets": {"A": {}}}, "must name one place"),
+        ({"secrets": {"A": {"env": "X", "file": "/x"}}}, "must name one place"),
+        ({"secrets": {"A": {"keyring": "atlas"}}}, "'atlas' is not service/account"),
+        ({"secrets": {"A-B": {"env": "X"}}}, "'A-B' is not a variable name"),
+        ({"secrets": {"A": {"env": "X"}}, "environment": {"A": "x"}}, "A stands under environment and under secrets"),
+        ({"limits": {"memory": "2GB"}}, "'2GB' is not a size"),
+        ({"limits": {"cpu": "0%"}}, "'0%' is not a share of a processor"),
+        ({"umask": 27}, "must be three octal digits in quotes, found the number 27"),
+        ({"overlap": "wait"}, "must be skip, queue, kill or allow, found 'wait'"),
+        ({"stdin": {"path": "/x"}}, "must be text or a mapping with file, found a mapping"),
         (
-            {"exec": {"command": "a", "exitCode": 3, "timeout": "500ms", "matches": "o+k"}},
-            "exec",
-            {"command": "a", "exitCode": 3, "timeout": 0.5, "matches": "o+k"},
-        ),
-        (
-            {"http": "http://[::1]:80/x"},
-            "http",
-            {"url": "http://[::1]:80/x", "status": 200, "within": 2, "method": "GET"},
-        ),
-        (
-            {"http": {"url": "https://a", "status": 204, "json": {"a.b": None}, "headers": {"Accept": "x"}}},
-            "http",
-            {
-                "url": "https://a",
-                "status": 204,
-                "within": 2,
-                "method": "GET",
-                "json": {"a.b": None},
-                "headers": {"Accept": "x"},
-            },
-        ),
-        ({"tcp": "localhost:5432"}, "tcp", {"address": "localhost", "port": 5432, "within": 2}),
-        ({"tcp": "[::1]:5432"}, "tcp", {"address": "::1", "port": 5432, "within": 2}),
-        ({"tcp": {"address": "a", "port": 1, "within": "1s"}}, "tcp", {"address": "a", "port": 1, "within": 1}),
-        ({"file": "~/x"}, "file", {"path": "~/x", "exists": True}),
-        (
-            {"file": {"path": "/x", "maxAge": "1h", "minSize": "4KiB"}},
-            "file",
-            {"path": "/x", "exists": True, "maxAge": 3600, "minSize": 4096},
+            {"success": {"output": {"matches": "("}}},
+            "is not a regular expression: missing ), unterminated subpattern",
         ),
     ],
 )
-def test_a_probe_is_plain_options_with_durations_in_seconds(written: Any, kind: str, options: Any) -> None:
-    verify = spec(verify={"probes": [written]}).verify
-    assert verify is not None
-    assert verify.probes[0].plain() == (kind, options)
-
-
-@pytest.mark.parametrize(
-    ("probe", "message"),
-    [
-        ({}, "must hold exactly one of exec, http, tcp and file"),
-        ({"exec": "a", "tcp": "a:1"}, "must hold exactly one of exec, http, tcp and file"),
-        ({"http": "ftp://a"}, "'ftp://a' is not an http address"),
-        ({"http": "http://a:99999"}, "'http://a:99999' is not an http address: Port out of range 0-65535"),
-        (
-            {"http": "http://u:p@a/"},
-            "holds a user name or password, which would stand readable in git and in every plan",
-        ),
-        ({"http": {"url": "http://a", "headers": {"Authorization": "x"}}}, "carries a secret"),
-        ({"http": {"url": "http://a", "headers": {"X:": "x"}}}, "'X:' is not a header name"),
-        ({"http": {"url": "http://a", "matches": "("}}, "is not a regular expression"),
-        ({"tcp": "localhost"}, "must be host:port, found 'localhost'"),
-        ({"tcp": "localhost:0"}, "greater than or equal to 1"),
-        ({"file": "x"}, "must be an absolute path or start with ~/, found 'x'"),
-        ({"file": {"path": "/x", "exists": False, "maxAge": "1h"}}, "asks that the file is absent"),
-        ({"file": {"path": "/x", "minSize": "big"}}, "must be a size, found 'big'"),
-        ({"exec": {"command": "a", "exitCode": 256}}, "less than or equal to 255"),
-        ({"exec": {"command": "a", "exitCode": True}}, "valid integer"),
-        ({"exec": None}, "has no value"),
-    ],
-)
-def test_a_probe_that_cannot_be_asked_is_refused(probe: Any, message: str) -> None:
-    assert any(message in each for each in refusals(verify={"probes": [probe]}))
-
-
-def test_a_number_in_the_place_of_text_is_never_spelled_anew() -> None:
-    """007 arrives here as 7: only the file knows how it was written."""
-    with pytest.raises(ValidationError) as caught:
-        spec(environment={"A": 7})
-    assert caught.value.errors()[0]["ctx"]["error"].hint == "put it in quotes"
+def test_a_wrong_word_about_runs_is_refused(fields: dict[str, Any], message: str) -> None:
+    assert any(found.startswith(message) for found in refusals(**fields)), refusals(**fields)

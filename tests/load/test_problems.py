@@ -31,7 +31,7 @@ spec:
   schedule: "75 * * * *"
   command: [a, 2]
   environment: {A: 5, MY_TOKEN: x}
-  timeout: 1m
+  timeout: 60
   comand: x
   working_directory: /x
   verify:
@@ -54,7 +54,7 @@ def test_every_problem_of_a_manifest_is_reported_at_its_place(tmp_path: Path) ->
         "a.yaml:9:16 spec.command[1] must be text, found the number 2",
         "a.yaml:10:20 spec.environment.A must be text, found the number 5",
         f"a.yaml:10:23 spec.environment.MY_TOKEN {SECRET}",
-        "a.yaml:11:3 spec.timeout is not supported by this version",
+        "a.yaml:11:12 spec.timeout: 60 has no unit",
         "a.yaml:12:3 unknown field 'comand' in spec",
         "a.yaml:13:3 unknown field 'working_directory' in spec",
         "a.yaml:16:19 spec.verify.probes[0].exec[1] must be text, found the number 1",

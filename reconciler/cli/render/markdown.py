@@ -43,7 +43,7 @@ def plan_markdown(
     """
     page = _Page(Reader.of(plan, mask, taken), limit)
     head, end = page.head(), page.end(apply_with)
-    page.left -= size(head) + size(end) + 800  # headings and the notes on what is omitted
+    page.left -= size(head) + size(end) + 1000  # headings and the notes on what is omitted
     refusals, dangers = page.refusals(), page.dangers()
     drift, table, details = page.drift(), page.table(), page.details()
     return "\n\n".join(part for part in (head, refusals, dangers, table, details, drift, end) if part) + "\n"

@@ -16,11 +16,14 @@ from reconciler.cli.render.outline import DANGERS, SIGNS, manifest_place, refusi
 from reconciler.cli.render.runs import Clockwork
 from reconciler.model.change import Action, Change, FieldDiff, Hazard, field_diffs
 from reconciler.model.data import Json
+from reconciler.model.job import called, unwrapped
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan, VerifyStep
+from reconciler.model.state import State
 
 MANY = 60  # changes from which harmless ones are shown in short
 ABSENT = "(not set)"
+_ON_OFF = ("off", "on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,9 @@ class Reader:
         """All there is to say."""
         raw = self._raw(change)
         shown = change.action in (Action.CREATE, Action.DELETE, Action.RELEASE) and raw
-        fields = () if shown else self._fields(change)
+        fields = (
+            tuple(self._field(diff, both=False) for diff in self._runs(change)) if shown else self._fields(change)
+        )
         return Body(self._dangers(change), fields, self.clockwork.lines(change), self.clean(change.where), raw)
 
     def short(self, change: Change) -> Body:
@@ -119,7 +124,16 @@ class Reader:
         if change.action is Action.RELEASE:
             return ()
         both = change.before is not None and change.after is not None
-        return tuple(self._field(diff, both=both) for diff in field_diffs(change.before, change.after))
+        states = [None if state is None else unwrapped(state) for state in (change.before, change.after)]
+        return tuple(self._field(diff, both=both) for diff in (*field_diffs(*states), *self._runs(change)))
+
+    def _runs(self, change: Change) -> tuple[FieldDiff, ...]:
+        """How runs are started, bounded and judged, before and after."""
+        before, after = _told(change.before, change.job_before), _told(change.after, change.job_after)
+        found = field_diffs(State({"runs": before or {}}), State({"runs": after or {}}))
+        if change.before is None or change.after is None or (before is None) == (after is None):
+            return found
+        return (FieldDiff(("runner",), _ON_OFF[before is not None], _ON_OFF[after is not None]), *found)
 
     def _field(self, diff: FieldDiff, *, both: bool) -> Field:
         before, after = (self._value(diff.path, value) for value in (diff.before, diff.after))
@@ -130,7 +144,9 @@ class Reader:
     def _value(self, path: Sequence[str], value: Json) -> str | None:
         if value is None:
             return None
-        return visible(json.dumps(self.mask.at(path, value), ensure_ascii=False))
+        if path[:2] != ("runs", "secrets"):  # references: where a secret is kept, never what it is
+            value = self.mask.at(path, value)
+        return visible(json.dumps(value, ensure_ascii=False))
 
     def _raw(self, change: Change) -> tuple[tuple[str, str], ...]:
         before = self._lines(change.document_before)
@@ -147,6 +163,11 @@ class Reader:
         if not document:
             return []
         return [visible(line) for line in self.mask.text(document).removesuffix("\n").split("\n")]
+
+
+def _told(state: State | None, job: Json) -> Json:
+    """What the runner is told; None where nothing goes through it."""
+    return None if state is None or called(state.attributes.get("command")) is None else job or {}
 
 
 def _moves(change: Change) -> bool:

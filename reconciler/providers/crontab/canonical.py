@@ -59,7 +59,7 @@ def _refuse_foreign_wishes(spec: Mapping[str, Json]) -> None:
         )
     if spec.get("timezone") is not None:
         raise UnsupportedSpec("cron has no time zones", field="timezone", hint="use scheduler: systemd")
-    if spec.get("missed") == "latest":
+    if spec.get("missed") in ("latest", "all"):
         raise UnsupportedSpec(
             "cron forgets the runs that it missed", field="missed", hint="use scheduler: systemd or launchd"
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from reconciler.model.data import Json, digest
+from reconciler.model.job import unwrapped
 from reconciler.model.lazy import pattern
 from reconciler.model.state import State
 from reconciler.providers.crontab.line import Sort, job, marked, sort_of, unescape, unmarked
@@ -118,6 +119,7 @@ class Job:
 
     def same_as(self, state: State) -> bool:
         """Whether it runs what a resource of ours in that state would."""
+        state = unwrapped(state)
         if "command" not in state.attributes or self.key != key(state.attributes["command"]):
             return False
         return same_place(self.script.directory, place_of(state))
@@ -153,7 +155,7 @@ def jobs(table: Table) -> tuple[Job, ...]:
 
 def state_of(table: Table, found: Job, user: str, wanted: State | None) -> State:
     """A foreign line in the attributes of ours, spelled as `wanted` spells the same thing."""
-    wanted_command = wanted.attributes.get("command") if wanted else None
+    wanted_command = unwrapped(wanted).attributes.get("command") if wanted else None
     command: Json = found.script.command if found.stdin is None else found.text
     if isinstance(wanted_command, list) and plain_words(found.script.command) == wanted_command:
         command = wanted_command
@@ -192,6 +194,7 @@ def _veiled(directory: str | None) -> str:
 
 def same_by_facts(fact: Mapping[str, Json], state: State) -> bool:
     """`Job.same_as` from what `facts_of` kept."""
+    state = unwrapped(state)
     if "command" not in state.attributes or fact["command"] != key(state.attributes["command"]):
         return False
     return same_place(cast(str, fact["directory"]) or None, _veiled(place_of(state)) or None)

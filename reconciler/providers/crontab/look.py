@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json, bytes_digest
+from reconciler.model.job import unwrapped
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Wanted
 from reconciler.providers.crontab import daemon, program
@@ -108,7 +109,7 @@ class _Look:
             (job, item.id, item.desired)
             for item in missing
             if item.desired is not None and table_user(user_of(item.desired), self._own) == self.user
-            for job in by_key.get(key(item.desired.attributes.get("command", "")), ())
+            for job in by_key.get(key(unwrapped(item.desired).attributes.get("command", "")), ())
             if job.same_as(item.desired)
         ]
         self._be_exact_about(job.position for job, _, _ in pairs)

@@ -45,6 +45,10 @@ def _automation(spec: Mapping[str, Json]) -> dict[str, Json]:
         raise UnsupportedSpec(
             "launchd always makes up for missed runs with one on wake", field="missed", hint="use scheduler: crontab"
         )
+    if spec.get("missed") == "all":
+        raise UnsupportedSpec(
+            "launchd makes up for missed runs with one", field="missed", hint="use scheduler: embedded, or latest"
+        )
     interval = _interval(schedule)
     if interval and spec.get("missed") == "latest":
         raise UnsupportedSpec(

@@ -14,6 +14,7 @@ from pathlib import Path
 from reconciler.host.protocol import Host
 from reconciler.model.address import NAME_PATTERN, ResourceId
 from reconciler.model.data import Json
+from reconciler.model.job import unwrapped
 from reconciler.model.lazy import pattern
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Wanted
@@ -240,7 +241,7 @@ class _Look:
             scope = self._here.scope_of(item.desired)
             if scope not in foreign:
                 foreign[scope] = self._foreign(scope)
-            argv = argv_of(item.desired.attributes["command"]) if item.desired else []
+            argv = argv_of(unwrapped(item.desired).attributes["command"]) if item.desired else []
             for file in foreign[scope]:
                 if file.plist and file.plist.get("ProgramArguments") == argv:
                     state = state_of(item.id, file, self._here)

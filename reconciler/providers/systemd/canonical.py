@@ -61,6 +61,10 @@ def _automation(spec: Mapping[str, Json], scope: str) -> dict[str, Json]:
             "nobody logs in to the manager of the machine", field="schedule", hint="use scope: user, or {at: boot}"
         )
     found: dict[str, Json] = {"schedule": schedule}
+    if missed == "all":
+        raise UnsupportedSpec(
+            "systemd makes up for missed runs with one", field="missed", hint="use scheduler: embedded, or latest"
+        )
     if missed == "latest":
         if not _in_calendar(schedule):
             raise UnsupportedSpec(

@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
+from reconciler.model.job import unwrapped
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Wanted
 from reconciler.providers.systemd.look import Look
@@ -90,7 +91,7 @@ def _in_the_way(
         if files := look.files_of(id_):
             same = [Other(files, look.links_of(files), tuple(look.active(files)), None)]
         else:
-            same = twins(theirs, id_, state.attributes["command"])
+            same = twins(theirs, id_, unwrapped(state).attributes["command"])
             if same:
                 taken[str(id_)] = [other.main for other in same]
         found += [

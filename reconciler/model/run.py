@@ -1,0 +1,133 @@
+"""One execution of an automation, as its run file tells it. Pure; the runner writes these files without this module.
+
+A run file holds lines of JSON: `start`, one per attempt, and the end. One that was cut short counts as not written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import cast
+
+from reconciler.model.data import Json
+
+
+class Verdict(StrEnum):
+    """What became of a run."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # exit code or signal
+    REJECTED = "rejected"  # the exit code was good, a rule of `success` was broken
+    TIMED_OUT = "timed-out"
+    OVERRAN = "overran"  # ended for runtime.killAfter
+    STOPPED = "stopped"  # by a signal from outside, or for a newer run
+    SKIPPED = "skipped"  # an earlier run was not done
+    LOST = "lost"  # the runner died before it could tell
+
+
+ENDED_WELL = frozenset({Verdict.SUCCEEDED, Verdict.SKIPPED})
+UNFINISHED = frozenset({Verdict.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. Instants are aware UTC by the wall clock; `duration` (by the monotonic one) and `cpu` are seconds.
+
+    `peak` is bytes, of all its processes together.
+    """
+
+    automation: str
+    id: str
+    scheduled: datetime | None
+    started: datetime
+    verdict: Verdict
+    reason: str = ""
+    ended: datetime | None = None
+    exit: int | None = None
+    signal: int | None = None
+    attempts: int = 1
+    trigger: str = "schedule"
+    host: str = ""
+    revision: str = ""
+    job: str = ""
+    command: tuple[str, ...] = ()
+    duration: float | None = None
+    cpu: float = 0.0
+    peak: int = 0
+    tail: str = ""
+    output_bytes: int = 0
+    log: str = ""
+    runner: tuple[int, str, str] = (0, "", "")  # process id, its creation time, boot id
+
+    @property
+    def name(self) -> str:
+        return f"{self.automation}/{self.id}"
+
+    @property
+    def good(self) -> bool:
+        return self.verdict in ENDED_WELL
+
+
+def read_run(content: bytes) -> Run | None:
+    """The run that a run file tells of; None where not even its first line can be read."""
+    lines = [found for line in content.split(b"\n")[:-1] if (found := _line(line)) is not None]
+    if not lines or "started" not in lines[0] or "automation" not in lines[0]:
+        return None
+    try:
+        return _run(lines)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _line(text: bytes) -> Mapping[str, Json] | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _run(lines: list[Mapping[str, Json]]) -> Run:
+    start = lines[0]
+    end = next((line for line in reversed(lines) if "verdict" in line), {})
+    started, ended = cast(datetime, _instant(start["started"])), _instant(end.get("ended"))
+    elapsed = None if ended is None else (ended - started).total_seconds()
+    runner = cast("Mapping[str, Json]", start.get("runner") or {})
+    attempts = [line for line in lines if "attempt" in line]
+    return Run(
+        automation=str(start["automation"]),
+        id=str(start["id"]),
+        scheduled=_instant(start.get("scheduled")),
+        started=started,
+        verdict=Verdict(str(end.get("verdict", Verdict.RUNNING))),
+        reason=str(end.get("reason", "")),
+        ended=ended,
+        exit=cast("int | None", end.get("exit")),
+        signal=cast("int | None", end.get("signal")),
+        attempts=cast(int, end.get("attempts", max(1, len(attempts)))),
+        trigger=str(start.get("trigger", "schedule")),
+        host=str(start.get("host", "")),
+        revision=str(start.get("revision", "")),
+        job=str(start.get("job", "")),
+        command=tuple(map(str, cast("list[Json]", start.get("command") or []))),
+        duration=cast("float | None", end.get("duration", elapsed)),
+        cpu=float(cast(float, end.get("cpu", 0))),
+        peak=int(cast(int, end.get("peak", 0))),
+        tail=str(end.get("tail", "")),
+        output_bytes=int(cast(int, end.get("outputBytes", 0))),
+        log=str(end.get("log", "")),
+        runner=(int(cast(int, runner.get("pid", 0))), str(runner.get("created", "")), str(runner.get("boot", ""))),
+    )
+
+
+def _instant(value: Json) -> datetime | None:
+    if value is None:
+        return None
+    found = datetime.fromisoformat(str(value))
+    if found.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return found
