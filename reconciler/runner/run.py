@@ -44,6 +44,8 @@ class Run:
         self._record = Record(self._state, line.name, self._say)
         self._hidden: list[bytes] = []
         self._streams: list[Stream] = []
+        self._tries = 0
+        self._code: int | None = None  # once the job has ended
         self.started = 0  # the pid of the job, once there is one
 
     def carry_out(self) -> int:
@@ -70,6 +72,7 @@ class Run:
         else:
             ended = Ended(0, lock.refused, "skipped")
             self._tell(f"skipped: {lock.refused}")
+        self._code = ended.code
         if ended.verdict == "stopped":
             ended.reason = lock.reason() or ended.reason
         self._finish(ended, attempts, kept, time.monotonic() - began)
@@ -135,7 +138,7 @@ class Run:
                     again = False
             if not again:
                 ended.cpu, ended.peak = cpu, peak
-                return ended, number if tried else number - 1
+                return ended, self._tries
 
     def _attempt(self, number: int, lock: Lock, kept: Kept) -> tuple[Ended, bool]:
         """How it ended, and whether there was a job at all."""
@@ -185,12 +188,21 @@ class Run:
         ours, other = os.fstat(1), os.fstat(2)
         together = (ours.st_dev, ours.st_ino) == (other.st_dev, other.st_ino) and job.schema is None
         pipes = [os.pipe()] if together else [os.pipe(), os.pipe()]
-        at = time.time_ns()
         stdin = -1
+        born = ""
+
+        def known(pid: int) -> None:
+            """On disk before the program runs: a reader of the records always finds a job that outlives us."""
+            nonlocal born
+            born = tree.created(pid)
+            lock.tell(pid, born)
+            self._tries = number
+            self._record.add({"attempt": number, "pid": pid, "created": born, "started": instant(time.time_ns())})
+
         try:
             stdin = self._stdin()
             setting = Setting(line.folder, job.umask, job.nice)
-            pid, note = start(line.command, self._environment, setting, (stdin, pipes[0][1], pipes[-1][1]))
+            pid, note = start(line.command, self._environment, setting, (stdin, pipes[0][1], pipes[-1][1]), known)
         except BaseException:
             for reading, _ in pipes:
                 os.close(reading)
@@ -199,9 +211,6 @@ class Run:
             for end in ([] if stdin < 0 else [stdin]) + [writing for _, writing in pipes]:
                 os.close(end)
         self.started = pid
-        born = tree.created(pid)
-        lock.tell(pid, born)
-        self._record.add({"attempt": number, "pid": pid, "created": born, "started": instant(at)})
         if note:
             self._say(note)
         unread = {stream.target: stream.pending for stream in self._streams}  # of the attempt before
@@ -249,14 +258,25 @@ class Run:
 
     def wait_bare(self) -> int:
         """Only pass on and wait; for when something in here is broken."""
-        for stream in self._streams:
-            if stream.open:
-                os.set_blocking(stream.source, True)
-        while any(stream.open for stream in self._streams):
-            for stream in self._streams:
-                while stream.open and (part := os.read(stream.source, 65536)):
-                    os.write(stream.target, part)
-                stream.close()
+        flush(self._streams, lambda: False)
+        if self._code is not None:
+            return self._code
+        import select
+
+        poll, targets = select.poll(), {stream.source: stream.target for stream in self._streams if stream.open}
+        for source in targets:
+            poll.register(source, select.POLLIN)
+        while targets:
+            for source, _ in poll.poll():
+                part = os.read(source, 65536)
+                if not part:
+                    poll.unregister(source)
+                    del targets[source]
+                    continue
+                try:
+                    os.write(targets[source], part)
+                except OSError:
+                    continue  # nobody listens any more; the job goes on
         try:
             code = os.waitstatus_to_exitcode(os.waitpid(self.started, 0)[1])
         except ChildProcessError:

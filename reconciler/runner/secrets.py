@@ -55,7 +55,7 @@ def _value(variable: str, reference: Mapping[str, Any], environment: Mapping[str
     source, target = next(iter(reference.items()), ("", None))
     if source == "exec" and isinstance(target, list) and target and all(isinstance(word, str) for word in target):
         return _asked(target, environment)
-    if len(reference) != 1 or not isinstance(target, str) or not target:
+    if source == "exec" or len(reference) != 1 or not isinstance(target, str) or not target:
         raise ValueError("the reference makes no sense")
     if source == "env":
         if target not in environment:

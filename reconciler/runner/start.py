@@ -13,7 +13,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 NOT_RUN, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
@@ -36,20 +36,38 @@ class Setting:
 
 
 def start(
-    argv: Sequence[str], environment: Mapping[str, str], setting: Setting, streams: tuple[int, int, int]
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    setting: Setting,
+    streams: tuple[int, int, int],
+    before: Callable[[int], None] | None = None,
 ) -> tuple[int, str]:
-    """The pid of the program in a new session, and a note. Raises NotStarted."""
+    """The pid of the program in a new session, and a note. Raises NotStarted.
+
+    `before` is called with the pid while the child waits; where we die in it, the child ends without a program.
+    """
     reading, writing = os.pipe()
+    waiting, going = os.pipe()
     places = _places(argv[0], environment)
     try:
         pid = os.fork()
     except OSError as error:
-        os.close(reading)
-        os.close(writing)
+        for end in (reading, writing, waiting, going):
+            os.close(end)
         raise NotStarted(NOT_EXECUTABLE, f"cannot start {argv[0]}: {error.strerror}") from error
     if pid == 0:
-        _become(argv, environment, setting, streams, places, writing)
+        os.close(going)  # or the child would wait for itself where we die
+        _become(argv, environment, setting, streams, places, (waiting, writing))
     os.close(writing)
+    os.close(waiting)
+    try:
+        if before is not None:
+            before(pid)
+        os.write(going, b"!")
+    except BrokenPipeError:
+        pass  # it has failed already, and said so
+    finally:
+        os.close(going)
     said = b""
     while part := os.read(reading, 512):  # ends with the exec, which closes the other end
         said += part
@@ -71,10 +89,11 @@ def _become(
     setting: Setting,
     streams: tuple[int, int, int],
     places: Sequence[str],
-    report: int,
+    ends: tuple[int, int],
 ) -> None:
     """Never returns: this is the child."""
     stage = "setup"
+    waiting, report = ends
     try:
         os.setsid()
         for target, source in enumerate(streams):
@@ -93,6 +112,8 @@ def _become(
             except OSError as error:
                 os.write(report, f"nice {error.errno}\n".encode())
         stage = "exec"
+        if not os.read(waiting, 1):
+            os._exit(NOT_RUN)
         _exec(argv, environment, places)
     except OSError as error:
         os.write(report, f"{stage} {error.errno}\n".encode())
@@ -170,4 +191,4 @@ def capture(
             os.killpg(pid, _signal.SIGKILL)
             os.waitpid(pid, 0)
             return -1, b""
-        time.sleep(0.001)
+        select.poll().poll(1)

@@ -35,8 +35,8 @@ def loads(text: str) -> Any:
     start = len(text) - len(text.lstrip(" \t\r\n"))
     try:
         value, end = make_scanner(_Context())(text, start)  # type: ignore[arg-type] # any object with these names
-    except StopIteration:
-        raise ValueError("it holds no JSON") from None
+    except (StopIteration, SystemError):  # the latter where the C part looks for an error class of the json package
+        raise ValueError("it is no JSON") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if text[end:].strip(" \t\r\n"):

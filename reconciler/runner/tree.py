@@ -153,11 +153,11 @@ def signal_each(family: Family, number: int) -> None:
 
 def end(job: int, mark: str, known: Family) -> Family:
     """SIGKILL everybody, and look again until nobody new is there. Those who would not die."""
-    import time
+    import select
 
     family: Family = {}
     for pause in (0.0, 0.002, 0.01, 0.05, 0.2, 0.5, 1.0):
-        time.sleep(pause)
+        select.poll().poll(pause * 1000)
         family = snapshot(job, mark, {**known, **family})
         if not family:
             break
