@@ -13,7 +13,11 @@ import pytest
 
 from tests.runner.place import PATIENCE, Place, gone, number_in, until
 
-STUBBORN = "import signal, time, os; signal.signal(15, signal.SIG_IGN); open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+STUBBORN = """
+import os, signal, time
+signal.signal(15, signal.SIG_IGN)
+time.sleep(60)
+"""
 
 
 def test_a_timeout_ends_the_job(place: Place) -> None:
@@ -143,7 +147,8 @@ def test_every_attempt_has_the_whole_timeout(place: Place) -> None:
 
 
 def test_memory_over_the_limit_ends_the_job(place: Place) -> None:
-    program = "import time, subprocess, sys; subprocess.run([sys.executable, '-c', 'x = b\"x\" * 120_000_000; import time; time.sleep(60)'])"
+    inner = "x = b'x' * 120_000_000; import time; time.sleep(60)"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     done = place.run(sys.executable, "-c", program, job={"limits": {"memory": 100 * 2**20}})
     end = place.end()
     assert end["verdict"] == "failed"

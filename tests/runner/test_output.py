@@ -116,6 +116,7 @@ def test_no_tail_where_none_is_wanted_and_no_log_without_output(place: Place) ->
     assert not (place.state / "runs/logs").exists()
 
 
+HIDDEN = "\u2039secret\u203a"
 SECRET = "pä/ss wörd+=\"1'"
 
 
@@ -139,8 +140,8 @@ for start in range(0, len(text), {step}):
     for text in (done.stdout, kept.decode(), place.end()["tail"]):
         for leak in ("wörd", "w%C3%B6rd", "d8O2cmQ"[2:]):
             assert leak not in text
-    assert done.stdout.count("‹secret›") >= 6
-    assert done.stdout.startswith("begin ‹secret› | ")
+    assert done.stdout.count(HIDDEN) >= 6
+    assert done.stdout.startswith(f"begin {HIDDEN} | ")
     assert done.stdout.endswith(" end")
 
 

@@ -147,11 +147,13 @@ def test_a_job_file_cut_in_half_or_changed(place: Place) -> None:
 
 
 HOSTILE = [
-    b"[]", b"null", b"{", b'{"a":NaN}', b"[" * 100_000, b'{"v":1} trailing', b'"text"', b"\xff\xfe{}", b"x" * 2_000_000,
+    b"[]", b"null", b"{", b'{"a":NaN}', b"[" * 100_000, b'{"v":1} trailing', b'"text"', b"\xff\xfe{}",
+    b"x" * 2_000_000,
     {"timeout": "soon"}, {"timeout": -1}, {"timeout": 0}, {"timeout": 1e300}, {"timeout": True}, {"timeout": [1]},
     {"runtime": 5}, {"runtime": {"killAfter": {}}}, {"retry": {"limit": -1, "delay": "x"}}, {"overlap": "perhaps"},
     {"success": []}, {"success": {"exitCodes": ["0"]}}, {"success": {"exitCodes": []}}, {"success": {"files": ["x"]}},
-    {"secrets": []}, {"umask": "abc"}, {"umask": 22}, {"umask": "99"}, {"limits": {"memory": -5, "cpu": "a", "nice": 99}},
+    {"secrets": []}, {"umask": "abc"}, {"umask": 22}, {"umask": "99"},
+    {"limits": {"memory": -5, "cpu": "a", "nice": 99}},
     {"stdin": 5}, {"stop": {"signal": "SIGNONSENSE", "grace": -1}}, {"stop": {"signal": "_DFL"}}, {"stop": 1},
     {"output": {"maxSize": 0, "tail": -1}}, {"output": {"maxSize": "all"}},
 ]  # fmt: skip
