@@ -18,6 +18,7 @@ from reconciler.runner.text import size
 
 DRAIN = 0.5  # seconds that output may still come after the job has ended, from processes that it left behind
 DRAIN_MOST = 8 * 1024 * 1024  # bytes of it
+UNKILLABLE = 5.0  # seconds after SIGKILL that its end is waited for
 LOOK = 0.05  # seconds between two looks at a dying tree
 
 
@@ -46,7 +47,7 @@ class Attempt:
         self._watch = Watch(pid, born, self._started, job.memory, job.cpu)
         self._ended = Ended(0)
         self._exited = False
-        self._stopping = False
+        self._stopping = self._killing = False
         self._dying: tree.Family = {}
         self._kill_at = self._look_at = 0.0
 
@@ -60,6 +61,7 @@ class Attempt:
                 self._decide(now)
             elif self._stopping and (now >= self._look_at or self._exited):
                 self._see_it_die(now)
+        self._watch.go_on()
         self._ended.seconds = time.monotonic() - self._started
         self._drain()
         self._ended.peak = max(self._ended.peak, self._watch.peak)
@@ -137,21 +139,23 @@ class Attempt:
 
     def _see_it_die(self, now: float) -> None:
         self._look_at = now + LOOK
-        self._dying = {pid: born for pid, born in self._dying.items() if tree.same(pid, born)}
-        if not self._dying or now >= self._kill_at:
-            known = {**self._watch.family, **self._dying}
-            if now >= self._kill_at and self._dying:
-                count = len(self._dying)
+        alive = {pid: born for pid, born in self._dying.items() if tree.same(pid, born)}
+        if now < self._kill_at and (alive or not self._exited):
+            return
+        if alive or not self._exited:
+            if not self._killing:
+                count = max(len(alive), 1)
                 self._ended.reason += f"; {count} process{'es' if count > 1 else ''} had to be killed"
-                if not self._exited:
-                    self._killpg()
-            left = tree.end(self._pid, self._mark, known)
-            if left:
-                self._ended.notes.append(f"processes {', '.join(map(str, sorted(left)))} could not be killed")
-            self._dying = {}
-            if not self._exited and self._pid in left:
-                self._exited = True  # not even SIGKILL ends it now: in the kernel's hands, and not ours to wait for
-                self._ended.code, self._ended.signal = 137, 9
+                self._killing = True
+            if not self._exited:
+                self._killpg()
+        left = tree.end(self._pid, self._mark, {**self._watch.family, **alive})
+        if left:
+            self._ended.notes.append(f"processes {', '.join(map(str, sorted(left)))} could not be killed")
+        self._dying = {}
+        if not self._exited and now > self._kill_at + UNKILLABLE:
+            self._exited = True  # in the kernel's hands for now, and not ours to wait for
+            self._ended.code, self._ended.signal = 137, 9
 
     def _killpg(self) -> None:
         try:

@@ -18,29 +18,28 @@ class Watch:
     """Looks at one job's tree now and then."""
 
     def __init__(self, pid: int, born: str, now: float, memory: float | None, cpu: float | None) -> None:
-        self.family: Family = {pid: born}  # everybody ever seen, so that those who move away are known
+        self.family: Family = {pid: born}  # everybody seen and alive, so that those who move away stay known
         self.peak = 0
         self.due = now + CLOSE
         self.paused = False
         self._memory, self._share = memory, cpu / 100 if cpu else 0.0
         self._limited = bool(memory or cpu)
         self._gap = CLOSE
-        self._seconds: dict[tuple[int, str], float] = {}
+        self._job, self._seconds = {pid: born}, 0.0
         self._at, self._budget = now, 0.0
 
     def look(self, now: float) -> str:
         """One sample. The reason to end the job, or an empty text."""
         living = below(self.family)
-        self.family |= {one.pid: one.created for one in living}
+        self.family = {**self._job, **{one.pid: one.created for one in living}}
         resident = sum(one.resident for one in living)
         self.peak = max(self.peak, resident)
         self._gap = CLOSE if self._limited else min(self._gap * 2, WIDE)
         self.due = now + self._gap
         if self._share:
-            fresh = {(one.pid, one.created): one.seconds for one in living}
-            used = sum(seconds - self._seconds.get(key, 0.0) for key, seconds in fresh.items())
-            self._seconds |= fresh
-            self._pace(now, used)
+            total = sum(one.seconds for one in living)
+            self._pace(now, max(0.0, total - self._seconds))
+            self._seconds = total
         if self._memory and resident > self._memory:
             return f"used {size(resident)} of memory, more than limits.memory {size(self._memory)}"
         return ""

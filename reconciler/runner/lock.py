@@ -62,7 +62,7 @@ class Lock:
         """Whether the run may start. Without a place for the lock it may, and says that nothing guards it."""
         if self._overlap == "allow" or not self._open():
             return True
-        pause, told, hurry = SHORTEST, False, time.monotonic() + grace + 5
+        pause, asked_of, hurry = SHORTEST, 0, 0.0
         while not asked.stop:
             held = self._free()
             if held is None:
@@ -70,11 +70,15 @@ class Lock:
             if self._overlap == "skip":
                 self.refused = f"{held} is still running (overlap: skip)"
                 return False
-            if self._overlap == "kill" and not told:
-                told = self._end(held)
-            elif self._overlap == "kill" and time.monotonic() > hurry and held.lives:
-                os.kill(held.pid, _signal.SIGKILL)  # its job is ended as an abandoned one, next time round
-                told = False
+            try:
+                if self._overlap == "kill" and held.pid != asked_of and self._end(held):
+                    asked_of, hurry = held.pid, time.monotonic() + grace + 5
+                elif self._overlap == "kill" and held.pid == asked_of and time.monotonic() > hurry and held.lives:
+                    os.kill(held.pid, _signal.SIGKILL)
+                    asked_of = 0  # its job is ended as an abandoned one, next time round
+            except PermissionError:
+                self.refused = f"{held} is still running and may not be stopped by this user (overlap: kill)"
+                return False
             asked.wait(pause)
             pause = min(pause * 1.5, LONGEST)
         self.refused = f"stopped while it waited for {self._holder()} to end"
@@ -123,8 +127,11 @@ class Lock:
         written = f"\nstopped by the newer run {self._me.split(' ')[2]} (overlap: kill)\n".encode()
         try:
             os.pwrite(self._descriptor, written, len(os.pread(self._descriptor, 4096, 0).partition(b"\n")[0]))
+        except OSError as error:
+            self._say(f"cannot tell {held} why it ends: {why(error)}")
+        try:
             os.kill(held.pid, _signal.SIGTERM)
-        except OSError:
+        except ProcessLookupError:
             return False
         return True
 

@@ -76,6 +76,7 @@ class Record:
         if self._write():
             return
         make_room()
+        self._waiting[-1] = dumps({**line, "log": ""}).encode() + b"\n"
         if not self._write():
             self._say(f"cannot write the end of run {self.name}/{self.id}: the disk is full")
 

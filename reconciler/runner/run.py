@@ -146,6 +146,10 @@ class Run:
         try:
             if number == 1 and self._job.secrets:
                 self._resolve()
+            if self._asked.stop:
+                return Ended(
+                    128 + self._asked.stop, f"stopped by {name(self._asked.stop)} before it began", "stopped"
+                ), False
             attempt = self._start(number, lock, kept)
         except NotStarted as error:
             self._tell(str(error))

@@ -25,7 +25,7 @@ class Process:
         self.pid = pid
         self.dead = fields[0] in (b"Z", b"X")
         self.parent, self.group, self.session = int(fields[1]), int(fields[2]), int(fields[3])
-        self.seconds = (int(fields[11]) + int(fields[12])) / TICKS
+        self.seconds = sum(map(int, fields[11:15])) / TICKS  # with that of children that have ended
         self.created = fields[19].decode()
         self.resident = int(fields[21]) * PAGE
 
@@ -117,6 +117,8 @@ def _grown(family: Family, processes: list[Process], job: int, mark: str) -> Fam
     us = os.getpid()
     alive = {one.pid: one for one in processes if not one.dead and one.pid != us}
     found = {pid: born for pid, born in family.items() if pid in alive and alive[pid].created == born}
+    if job in alive and job not in found:
+        job = 0  # the job has gone for good, and its number is somebody else's
     for one in alive.values():
         if (job and job in (one.group, one.session)) or (mark and marked(one.pid, mark)):
             found[one.pid] = one.created

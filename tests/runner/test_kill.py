@@ -79,6 +79,20 @@ def test_a_child_without_our_mark_is_known_from_the_time_before_it_moved_away(pl
     assert gone(number_in(place.folder / "pid"))
 
 
+def test_without_proc_a_job_still_ends(place: Place) -> None:
+    words = ["unshare", "-m", "sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+    if subprocess.run([*words, "true"], capture_output=True).returncode:
+        pytest.skip("/proc cannot be taken away here")
+    began = time.monotonic()
+    job = {"timeout": 0.5, "stop": {"grace": 0.5}}
+    done = subprocess.run(
+        [*words, *place.argv([sys.executable, "-c", STUBBORN], job)], cwd=place.folder, timeout=PATIENCE
+    )
+    assert done.returncode == 124
+    assert time.monotonic() - began < 20
+    assert "1 process had to be killed" in place.end()["reason"]
+
+
 def test_nobody_else_is_touched(place: Place) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as bystander:
         place.run("sleep", "60", job={"timeout": 0.3})

@@ -79,6 +79,17 @@ def test_kill_ends_an_older_run_that_hears_nothing(place: Place) -> None:
         assert first.wait(PATIENCE) == -9
 
 
+def test_each_of_many_that_kill_is_ended_by_a_newer_one_or_runs(place: Place) -> None:
+    """None is killed without having been asked, and the lock is never held by two."""
+    job = {"overlap": "kill", "stop": {"grace": 5}}
+    command = ["flock", "-n", "-E", "9", "alone", "sleep", "0.3"]
+    started = [place.start(*command, job=job) for _ in range(5)]
+    codes = {process.wait(PATIENCE) for process in started}
+    assert codes <= {0, 143}
+    assert {len(path.read_text().splitlines()) for path in place.files()} <= {2, 3}
+    assert ends(place).keys() <= {"succeeded", "stopped"}
+
+
 def test_allow_lets_them_run_together(place: Place) -> None:
     with place.start(*WAIT, job={"overlap": "allow"}) as first:
         number_in(place.folder / "pid")

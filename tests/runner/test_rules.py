@@ -76,6 +76,18 @@ def test_a_secret_that_is_not_to_be_had_keeps_the_job_from_running(place: Place,
     assert "hunter2" not in done.stderr + place.files()[0].read_text()
 
 
+def test_a_stop_while_a_secret_is_fetched_starts_nothing(place: Place) -> None:
+    environment = programs(place, slow="sleep 1; echo value")
+    with place.start(
+        "touch", "ran", job={"secrets": {"TOKEN": {"exec": ["slow"]}}}, env={**os.environ, **environment}
+    ) as process:
+        time.sleep(0.6)
+        process.terminate()
+        assert process.wait(30) == 143
+    assert place.end()["reason"] == "stopped by SIGTERM before it began"
+    assert not (place.folder / "ran").exists()
+
+
 def judge(place: Place, script: str, **success: Any) -> str:
     """The reason that a run is rejected for; empty where it succeeds."""
     name = f"run-{len(list(place.folder.glob('state/runs/spool/*')))}"
