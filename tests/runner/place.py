@@ -38,7 +38,8 @@ class Place:
         digest = sha256(raw).hexdigest()[:12]
         path = self.state / "jobs" / f"{name}-{digest}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(raw)
+        if not path.exists():  # a run that is starting may be reading it
+            path.write_bytes(raw)
         return digest
 
     def run(

@@ -87,7 +87,7 @@ def test_each_of_many_that_kill_is_ended_by_a_newer_one_or_runs(place: Place) ->
     codes = {process.wait(PATIENCE) for process in started}
     assert codes <= {0, 143}
     assert {len(path.read_text().splitlines()) for path in place.files()} <= {2, 3}
-    assert ends(place).keys() <= {"succeeded", "stopped"}
+    assert ends(place).keys() <= {"succeeded", "stopped"}, ends(place)
 
 
 def test_allow_lets_them_run_together(place: Place) -> None:
