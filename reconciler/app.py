@@ -20,7 +20,6 @@ from reconciler.engine.reconcile import Decision
 from reconciler.engine.restore import restore
 from reconciler.engine.rollout import Engine, Outcome
 from reconciler.engine.work import Start, at_once, in_thread
-from reconciler.host.local import LocalHost
 from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
@@ -35,7 +34,7 @@ from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.state import Snapshot
 from reconciler.past import NOTHING, PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, way_back
 from reconciler.registry import Registry, registry
-from reconciler.settings import Folders, Settings, folders, read
+from reconciler.settings import Folders, Settings, folders, read, this_machine
 
 if TYPE_CHECKING:
     from reconciler.journal.journal import Journal
@@ -288,16 +287,7 @@ def wire(
     """The application for a tree, on this machine unless another host is given. Only here work runs side by side."""
     places = folders(environ, root=root)
     settings = read(path, places.cache)
-    here = host if host is not None else _this_machine(places, settings)
+    here = host if host is not None else this_machine(places, settings)
     beside = Path(settings.source).parent if settings.source else None
     start = in_thread if host is None else at_once
     return App(path, settings, places, registry(settings.plugins, beside), here, listener, stopping, start)
-
-
-def _this_machine(places: Folders, settings: Settings) -> LocalHost:
-    return LocalHost(
-        name=settings.host_name,
-        labels=settings.host_labels,
-        runner=str(places.launcher),
-        state="" if places.usual else str(places.state.absolute()),
-    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler import __version__
+from reconciler.host.local import LocalHost
 from reconciler.model.codec import decode, encode
 from reconciler.model.data import bytes_digest
 from reconciler.model.errors import LoadError, Problem, ReconcileError
@@ -121,3 +122,13 @@ def _remember(path: Path, key: str, settings: Settings) -> None:
         partial.replace(path)
     except OSError:
         return
+
+
+def this_machine(places: Folders, settings: Settings) -> LocalHost:
+    """The machine that this process runs on, as the settings call it and the folders have it."""
+    return LocalHost(
+        name=settings.host_name,
+        labels=settings.host_labels,
+        runner=str(places.launcher.absolute()),
+        state="" if places.usual else str(places.state.absolute()),
+    )

@@ -177,7 +177,7 @@ class Stage:
     @property
     def app(self) -> App:
         registry = Registry(KindCatalogue({}), self.providers)
-        return App(self.folder, Settings(), Folders(self.folder, self.folder), registry, self.host)
+        return App(self.folder, Settings(), Folders(self.folder, self.folder, self.folder), registry, self.host)
 
     def resources(self) -> dict[str, tuple[Resource, Resource]]:
         """What manifests may ask for, by address, each in two versions."""
