@@ -31,6 +31,7 @@ from reconciler.model.mask import Mask
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.state import Snapshot
+from reconciler.outlook import foretold
 from reconciler.past import NOTHING, TARGET, WayBack, after_rollback, half_undone, memory, way_back
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read
@@ -96,7 +97,7 @@ class App:
         wanted, snapshot = self._look(desired, journal)
         if mask_key is not None:
             snapshot = replace(snapshot, mask_key=mask_key)
-        decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
+        decision = foretold(reconcile.decide(desired, wanted, snapshot, request, self.registry.providers), snapshot)
         return Planned(desired, request, snapshot, decision, intents=wanted)
 
     def plan_against(self, request: Request, snapshot: Snapshot, desired: Desired) -> Planned:
@@ -113,7 +114,7 @@ class App:
                 f"cannot plan against the snapshot: it is damaged ({type(error).__name__}: {error})",
                 hint="make one with `reconcile snapshot --out FILE` on the host",
             ) from error
-        return Planned(desired, request, snapshot, decision)
+        return Planned(desired, request, snapshot, foretold(decision, snapshot))
 
     def plan_rollback(self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()) -> Planned:
         """The plan that brings back what stood after rollout `target`; None: before the last one in force."""
@@ -125,7 +126,7 @@ class App:
         difference = restore(back.steps, snapshot, why, everything=everything)
         request = self.request(accept=accept)
         decision = reconcile.settle(desired, (), snapshot, request, self.registry.providers, difference)
-        return Planned(desired, request, snapshot, decision, back)
+        return Planned(desired, request, snapshot, foretold(decision, snapshot), back)
 
     def known(self, targets: frozenset[ResourceId], desired: Desired) -> frozenset[ResourceId]:
         """The targets, each of which must be in the manifests or in the inventory. Raises with the nearest name."""
