@@ -5,7 +5,7 @@ Also adds to a plan what its change of schedules makes worse. Works out nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, cast
@@ -47,11 +47,23 @@ def zone_of(name: str) -> tzinfo:
 
 
 def standing(
-    inventory: Sequence[Owned], settings: Mapping[str, Json], measured: Mapping[str, float]
+    inventory: Sequence[Owned],
+    settings: Mapping[str, Json],
+    measured: Mapping[str, float],
+    support: Callable[[str], str | None],
 ) -> tuple[Entry, ...]:
-    """Entries of what was applied. `settings` of runs by digest; `measured` seconds by name of an automation."""
-    found = (_entry(owned, _settings(owned.state, settings), measured) for owned in inventory)
-    return tuple(entry for entry in found if entry is not None)
+    """Entries of what was applied. `settings` of runs by digest; `measured` seconds by name of an automation.
+
+    `support` says why a backend cannot be used here, or None.
+    """
+    found = (
+        _entry(owned, _settings(owned.state, settings), measured) for owned in inventory if owned.id.kind == KIND
+    )
+    return tuple(_stopped(entry, support(entry.table.provider)) for entry in found if entry is not None)
+
+
+def _stopped(entry: Entry, why: str | None) -> Entry:
+    return entry if why is None else replace(entry, never=f"{entry.table.provider} cannot be used here: {why}")
 
 
 def as_planned(
@@ -70,8 +82,7 @@ def as_planned(
         job = intent.job.settings if intent is not None and intent.job is not None else _settings(state, settings)
         entry = _entry(Owned(place.id, place.provider, state), job, snapshot.durations)
         if entry is not None:
-            why = snapshot.unsupported.get(place.provider)
-            found.append(replace(entry, never=f"{place.provider} cannot be used here: {why}") if why else entry)
+            found.append(_stopped(entry, snapshot.unsupported.get(place.provider)))
     standing = {place.id for place in after}
     for intent in wanted.values():
         entry = None if intent.id in standing else _entry(Owned(intent.id, intent.provider, intent.state), {}, {})

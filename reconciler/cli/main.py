@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("reconciler.cli.watch", "Keep the host as the manifests say, until stopped."),
     "status": ("reconciler.cli.status", "What is owned, stable, drifting, quarantined. Changes nothing."),
     "snapshot": ("reconciler.cli.snapshot", "Write what the host has, to plan against elsewhere."),
+    "forecast": (
+        "reconciler.cli.forecast",
+        "What will start when: load, collisions, overlaps. Changes nothing.",
+    ),
     "ports": ("reconciler.cli.ports", "Who may listen where, and who does. Changes nothing."),
     "history": ("reconciler.cli.history", "List past rollouts."),
     "show": ("reconciler.cli.show", "Show one rollout, step by step."),

@@ -13,7 +13,7 @@ from math import ceil
 from reconciler.model.data import Json
 from reconciler.model.schedule import ScheduleError, upcoming
 from reconciler.runs.clocks import Change, changes
-from reconciler.runs.grid import Grid, Period, bits, minute, period
+from reconciler.runs.grid import Grid, Period, minute, period
 from reconciler.runs.remarks import Remark, remarks
 from reconciler.runs.slots import Timetable
 from reconciler.runs.tally import Tally
@@ -87,7 +87,7 @@ class Forecast:
     rows: tuple[Row, ...]
     hours: tuple[Hour, ...]
     collisions: tuple[Collision, ...]  # worst first
-    crowded: int  # minutes with a collision
+    crowded: int  # the minutes with a collision, as bits
     overlaps: tuple[Overlap, ...]
     changes: tuple[Change, ...]
     remarks: tuple[Remark, ...]
@@ -95,6 +95,14 @@ class Forecast:
     @property
     def starts(self) -> int:
         return sum(row.starts for row in self.rows)
+
+    @property
+    def fullest(self) -> int:
+        """The most starts in one minute."""
+        tally = Tally()
+        for row in self.rows:
+            tally.add(row.mask)
+        return tally.highest(-1)[0]
 
 
 def forecast(
@@ -115,7 +123,7 @@ def forecast(
         rows=rows,
         hours=_hours(rows, tally, about),
         collisions=tuple(_collisions(rows, tally, crowded, about)),
-        crowded=crowded.bit_count(),
+        crowded=crowded,
         overlaps=tuple(found for row in rows if (found := overlap(row.entry, row.mask, about)) is not None),
         changes=changes([row.entry.table for row in rows if not row.entry.never], start, about.end, zone),
         remarks=remarks([(row.entry.table, row.entry.never, row.next) for row in rows], about.end),
@@ -241,8 +249,3 @@ def overlap(entry: Entry, mask: int, about: Period) -> Overlap | None:
         again = mask & (smeared(mask, ceil(entry.takes / 60) - 1) << 1) if entry.takes > 60 else 0
     first = next(first_bits(again, 1), None)
     return None if first is None else Overlap(entry, about.instant(first), again.bit_count())
-
-
-def slots_of(row: Row, about: Period) -> Iterator[datetime]:
-    """The minutes in which a row starts."""
-    return (about.instant(bit) for bit in bits(row.mask))
