@@ -56,9 +56,7 @@ def standing(
 
     `support` says why a backend cannot be used here, or None.
     """
-    found = (
-        _entry(owned, _settings(owned.state, settings), measured) for owned in inventory if owned.id.kind == KIND
-    )
+    found = (_entry(owned, _settings(owned.state, settings), measured) for owned in inventory)
     return tuple(_stopped(entry, support(entry.table.provider)) for entry in found if entry is not None)
 
 

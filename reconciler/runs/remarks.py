@@ -89,7 +89,6 @@ def days(table: Timetable) -> str:
         return ""
     named = " and ".join(_WEEK[day] for day in sorted(about.weekdays))
     if about.either:
-        return f"it starts on days {fields[2]} of the month and also on every {named}: cron takes either"
-    return (
-        f"it starts on a {named} only if the day of the month is in {fields[2]}: a field with * in front needs both"
-    )
+        day = f"day{'s' if len(about.days) > 1 else ''} {fields[2]} of the month"
+        return f"it starts on {day} and also on every {named}: where both are given, either is enough"
+    return f"it starts on a {named} whose day of the month is in {fields[2]}: with * in front, both must match"

@@ -50,6 +50,8 @@ class _Page:
         for line in wrap(visible(title), self.width):
             yield self.palette.paint("bold", line)
         yield from wrap(summary(self.found), self.width)
+        if not self.found.rows:
+            yield "Nothing is applied here; `reconcile forecast PATH` looks at what manifests would do."
 
     def load(self, blocks: str) -> Iterator[str]:
         if not self.found.starts:

@@ -15,8 +15,9 @@ from reconciler.runs.forecast import Forecast, Row, smeared
 from reconciler.runs.grid import bits
 
 WIDTH, LEFT, RIGHT = 1200, 224, 76
-TOP, LOAD, GAP, LINE = 74, 64, 30, 20
-_ROWS = 60
+TOP, LOAD, GAP, LINE = 86, 64, 42, 20
+_ROWS = 60  # entries with a line of their own
+_APART = 40  # collisions that are marked one by one
 _STYLE = """
 svg{--ink:#1b2430;--soft:#5d6b7e;--grid:#e3e8ef;--day:#b9c3d0;--back:#fff;--band:#f5f7fa;--ours:#1f6feb;--theirs:#9a6700;\
 --hit:#cf222e;--shift:#8250df;font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -66,7 +67,8 @@ class _Picture:
         yield f"<title>{text(name)}</title><style>{_STYLE}</style>"
         yield f'<rect class="back" width="{WIDTH}" height="{height}"/>'
         yield f'<text class="title" x="20" y="30">{text(name)}</text>'
-        yield f'<text class="soft" x="20" y="50">{text(span_words(self.found))}, {text(self.heading.zone)} · {text(summary(self.found))}</text>'
+        about = f"{span_words(self.found)}, {self.heading.zone} · {summary(self.found)}"
+        yield f'<text class="soft" x="20" y="50">{text(about)}</text>'
         yield from self._bands()
         yield from self._grid()
         yield from self._load()
@@ -166,9 +168,11 @@ class _Picture:
         places = sorted({round(self.x(bit + 0.5)) for bit in bits(self.found.crowded)})
         if not places:
             return
-        if len(places) <= 120:
-            yield f'<path class="hit" d="{"".join(f"M{x}.5 {self.base}V{self.foot}" for x in places)}"/>'
         y = self.base - 2
+        if len(places) > _APART:
+            yield f'<path class="mark" d="{"".join(f"M{x} {y - 5}h1v5h-1z" for x in places)}"/>'
+            return
+        yield f'<path class="hit" d="{"".join(f"M{x}.5 {self.base}V{self.foot}" for x in places)}"/>'
         yield f'<path class="mark" d="{"".join(f"M{x - 3} {y - 5}h7l-3.5 5z" for x in places)}"/>'
 
     def _legend(self) -> Iterator[str]:
