@@ -54,7 +54,7 @@ class Tally:
             else:
                 more |= same & plane
                 same &= ~plane
-        return more | same if number else more
+        return more | same
 
     def above(self, other: Tally) -> int:
         """The minutes whose sum is larger here than there."""
