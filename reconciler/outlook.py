@@ -5,13 +5,13 @@ Also adds to a plan what its change of schedules makes worse. Works out nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, cast
 
 from reconciler.engine.reconcile import Decision
-from reconciler.model.address import Place
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.intent import Intent
@@ -22,7 +22,8 @@ from reconciler.model.state import Owned, Ownership, Snapshot, State
 if TYPE_CHECKING:
     from reconciler.host.protocol import Host
     from reconciler.provider import Imported, Provider
-    from reconciler.runs.forecast import Entry
+    from reconciler.runs.entry import Entry
+    from reconciler.runs.slots import Timetable
 
 KIND = "Automation"
 
@@ -119,7 +120,7 @@ def foreign(host: Host, providers: Mapping[str, Provider]) -> Foreign:
 
 def _theirs(item: Imported, provider: str) -> Entry:
     from reconciler.model.schedule import ScheduleError, normalise
-    from reconciler.runs.forecast import Entry
+    from reconciler.runs.entry import Entry
     from reconciler.runs.slots import Timetable
 
     manifest = cast("Mapping[str, Mapping[str, Json]]", item.manifest)
@@ -144,15 +145,31 @@ def foretold(decision: Decision, snapshot: Snapshot) -> Decision:
         return decision
     from reconciler.runs.worse import Moved, worse
 
-    changed = {(change.provider, change.id) for change in moved}
-    unchanged = (item for item in _ours(snapshot) if (item.provider, item.id) not in changed)
-    same = [entry for item in unchanged if (entry := _entry(item, {}, {})) is not None]
+    same = _unchanged(snapshot, {(change.provider, change.id) for change in moved})
     before = {change.id: entry for change in moved if (entry := _before(change, snapshot)) is not None}
     after = {change.id: entry for change in moved if (entry := _after(change, snapshot)) is not None}
     pairs = [Moved(entry, before.get(id_)) for id_, entry in after.items()]
     gone = [entry for id_, entry in before.items() if id_ not in after]
     found = worse(same, pairs, gone, snapshot.taken, zone_of(snapshot.host.timezone))
     return replace(decision, plan=replace(plan, notices=(*plan.notices, *found))) if found else decision
+
+
+def _unchanged(snapshot: Snapshot, changed: Collection[tuple[str, ResourceId]]) -> list[tuple[Timetable, int]]:
+    """What starts as ever, equal schedules once: each with how many there are."""
+    from reconciler.runs.slots import Timetable
+
+    counts: dict[tuple[str, str, str], int] = {}
+    schedules: dict[str, Json] = {}
+    for item in snapshot.found:
+        if item.ownership is not Ownership.OURS or item.id.kind != KIND or (item.provider, item.id) in changed:
+            continue
+        schedule = item.state.attributes.get("schedule")
+        key = (item.provider, str(schedule), str(item.state.attributes.get("timezone") or ""))
+        counts[key] = counts.get(key, 0) + 1
+        schedules[key[1]] = schedule
+    return [
+        (Timetable("", provider, schedules[text], zone), count) for (provider, text, zone), count in counts.items()
+    ]
 
 
 def _scheduled(plan: Plan) -> Iterator[Change]:
@@ -203,7 +220,7 @@ def _settings(state: State, settings: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _entry(owned: Owned, settings: Mapping[str, Json], measured: Mapping[str, float]) -> Entry | None:
-    from reconciler.runs.forecast import Entry
+    from reconciler.runs.entry import Entry
     from reconciler.runs.slots import timetable
 
     table = timetable(owned, settings, "", None)

@@ -15,7 +15,8 @@ from reconciler.cli.session import DEFAULT_PATH, application, output_option, wan
 if TYPE_CHECKING:
     from reconciler.app import App
     from reconciler.cli.render.forecast import Heading
-    from reconciler.runs.forecast import Entry, Forecast
+    from reconciler.runs.entry import Entry
+    from reconciler.runs.forecast import Forecast
 
 LONGEST = timedelta(days=31)
 

@@ -5,38 +5,22 @@ Works on masks of minutes (`grid`), so that a thousand automations over a week t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from math import ceil
 
-from reconciler.model.data import Json
-from reconciler.model.schedule import ScheduleError, upcoming
+from reconciler.model.schedule import upcoming
 from reconciler.runs.clocks import Change, changes
+from reconciler.runs.entry import CROWD, Entry, Overlap, every, first_bits, mask_of, overlap, smeared
 from reconciler.runs.grid import Grid, Period, minute, period
 from reconciler.runs.remarks import Remark, remarks
 from reconciler.runs.slots import Timetable
 from reconciler.runs.tally import Tally
 
-CROWD = 5  # starts in one minute from which on it is called a collision
 HOUR = 60
 _SHOWN = 20  # groups of collisions that are told apart; the rest is only counted
 _NEXT = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing that a scheduler starts. `takes`: seconds that a run is likely to last, None where nobody knows."""
-
-    table: Timetable
-    takes: float | None = None
-    measured: bool = False  # `takes` comes from records, not from a manifest
-    foreign: str = ""  # where it stands, if it is not ours
-    never: str = ""  # why it does not start at all
-
-    @property
-    def name(self) -> str:
-        return self.table.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +50,6 @@ class Collision:
     first: datetime
     names: tuple[str, ...]
     minutes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """An entry that is likely to start again before its last run is over: when first, and how often."""
-
-    entry: Entry
-    first: datetime
-    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +108,7 @@ def forecast(
 def _rows(entries: Sequence[Entry], grid: Grid) -> Iterator[Row]:
     later: dict[tuple[str, str, str], tuple[datetime, ...]] = {}
     for entry in sorted(entries, key=lambda entry: (entry.name, entry.foreign, entry.table.provider)):
-        mask = 0 if entry.never else mask_of(entry, grid)
+        mask = 0 if entry.never else mask_of(entry.table, grid)
         coming: tuple[datetime, ...] = tuple(grid.period.instant(bit) for bit in first_bits(mask, _NEXT))
         if not coming and not entry.never:
             key = (str(entry.table.schedule), entry.table.timezone, entry.table.provider)
@@ -143,23 +118,6 @@ def _rows(entries: Sequence[Entry], grid: Grid) -> Iterator[Row]:
         yield Row(entry, mask, mask.bit_count() + _beside(entry.table, mask, grid.period), coming)
 
 
-def mask_of(entry: Entry, grid: Grid) -> int:
-    """The minutes in which an entry starts; none where its schedule or its zone cannot be read."""
-    try:
-        return grid.starts(entry.table)
-    except ScheduleError:
-        return 0
-
-
-def first_bits(mask: int, count: int) -> Iterator[int]:
-    """The lowest bits that are set."""
-    while mask and count:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
-        count -= 1
-
-
 def _later(table: Timetable, grid: Grid) -> tuple[datetime, ...]:
     """The next start after the period."""
     end = grid.period.end.astimezone(grid.zone)
@@ -167,12 +125,6 @@ def _later(table: Timetable, grid: Grid) -> tuple[datetime, ...]:
         return upcoming(table.schedule, end, table.timezone, 1)
     except ValueError:
         return ()
-
-
-def every(schedule: Json) -> float | None:
-    """The seconds of an interval."""
-    found = schedule.get("every") if isinstance(schedule, Mapping) else None
-    return float(found) if isinstance(found, int | float) else None
 
 
 def _beside(table: Timetable, mask: int, about: Period) -> int:
@@ -205,16 +157,6 @@ def _hours(rows: Sequence[Row], tally: Tally, about: Period) -> tuple[Hour, ...]
     return tuple(found)
 
 
-def smeared(mask: int, count: int) -> int:
-    """Every bit, and the `count` - 1 bits after it."""
-    found, width = mask, 1
-    while width < count:
-        step = min(width, count - width)
-        found |= found << step
-        width += step
-    return found if count else 0
-
-
 def _collisions(rows: Sequence[Row], tally: Tally, crowded: int, about: Period) -> Iterator[Collision]:
     """Groups of minutes with the same starters, the fullest first, then the earliest."""
     masks: dict[int, list[str]] = {}
@@ -235,17 +177,3 @@ def _collisions(rows: Sequence[Row], tally: Tally, crowded: int, about: Period) 
                 same &= ~mask
         yield Collision(about.instant(first), tuple(sorted(names)), same.bit_count())
         crowded &= ~same
-
-
-def overlap(entry: Entry, mask: int, about: Period) -> Overlap | None:
-    """Where a slot begins before the run of an earlier one is likely to be over."""
-    if entry.takes is None or not mask:
-        return None
-    seconds = every(entry.table.schedule)
-    if seconds is not None and entry.table.provider == "embedded":
-        again = mask if entry.takes > seconds else 0
-    else:
-        # A start k minutes later comes too early where 60 * k is less than a run takes.
-        again = mask & (smeared(mask, ceil(entry.takes / 60) - 1) << 1) if entry.takes > 60 else 0
-    first = next(first_bits(again, 1), None)
-    return None if first is None else Overlap(entry, about.instant(first), again.bit_count())

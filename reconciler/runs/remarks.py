@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from reconciler.model.duration import format_duration
 from reconciler.model.schedule import ALIASES, ScheduleError, cron_text
-from reconciler.runs.grid import zone_named
+from reconciler.runs.entry import at_login, unreadable
 from reconciler.runs.slots import Timetable
 from reconciler.runs.times import times
 
@@ -46,24 +46,6 @@ def _about(table: Timetable, why: str, coming: Sequence[datetime], end: datetime
     if table.schedule != "@reboot" and (not coming or coming[0] - end > SELDOM):
         when = f"it starts next on {coming[0]:%Y-%m-%d}" if coming else "no such day comes in 50 years"
         yield Remark(table.name, f"{table.schedule} is seldom: {when}", never=not coming)
-
-
-def unreadable(table: Timetable) -> str:
-    """Why nobody can tell when it starts, where that is so."""
-    try:
-        if table.timezone:
-            zone_named(table.timezone)
-        if isinstance(table.schedule, str) and (text := cron_text(table.schedule)) != "@reboot":
-            times(text)
-    except ScheduleError as error:
-        return f"its schedule cannot be read: {error}"
-    return ""
-
-
-def at_login(table: Timetable) -> str:
-    if isinstance(table.schedule, Mapping) and table.schedule.get("at") == "login":
-        return "it starts when somebody logs in; where nobody does, it never starts"
-    return ""
 
 
 def loose(table: Timetable) -> str:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 
 from reconciler.model.duration import format_duration
-from reconciler.runs.clocks import Change, changes
-from reconciler.runs.forecast import CROWD, Entry, first_bits, mask_of, overlap
-from reconciler.runs.grid import Grid, Period, period
-from reconciler.runs.remarks import at_login, unreadable
+from reconciler.runs.entry import CROWD, Entry, at_login, first_bits, mask_of, overlap, unreadable
+from reconciler.runs.grid import Grid, Period, minute, period, shifts
+from reconciler.runs.slots import Timetable
 from reconciler.runs.tally import Tally
+
+if TYPE_CHECKING:
+    from reconciler.runs.clocks import Change
 
 AHEAD = timedelta(days=7)
 GAP = timedelta(days=60)  # how far ahead a change of the clock counts
@@ -31,14 +34,14 @@ class Moved:
 
 
 def worse(
-    same: Sequence[Entry],
+    same: Sequence[tuple[Timetable, int]],
     moved: Sequence[Moved],
     gone: Sequence[Entry],
     taken: datetime,
     zone: tzinfo,
     crowd: int = CROWD,
 ) -> tuple[str, ...]:
-    """A sentence for everything that gets worse. `same` starts as ever, `gone` no more."""
+    """A sentence for everything that gets worse. `same` starts as ever, so many of each; `gone` starts no more."""
     if not moved:
         return ()
     grid = Grid(period(taken, AHEAD, zone), zone)
@@ -67,20 +70,20 @@ def _stuck(entry: Entry) -> str:
 
 
 def _collisions(
-    same: Sequence[Entry], moved: Sequence[Moved], gone: Sequence[Entry], grid: Grid, crowd: int
+    same: Sequence[tuple[Timetable, int]], moved: Sequence[Moved], gone: Sequence[Entry], grid: Grid, crowd: int
 ) -> Iterator[str]:
-    masks = [(one.after.name, mask_of(one.after, grid)) for one in moved]
+    masks = [(one.after.name, mask_of(one.after.table, grid)) for one in moved]
     if not any(mask for _, mask in masks):
         return
     before, within = Tally(), 0
-    for entry in same:
-        before.add(mask_of(entry, grid))
+    for table, count in same:
+        before.add(mask_of(table, grid), count)
     after = Tally(before.planes)
     for _, mask in masks:
         after.add(mask)
         within |= mask
     for left in (*gone, *(one.before for one in moved if one.before is not None)):
-        before.add(mask_of(left, grid))
+        before.add(mask_of(left.table, grid))
     found = after.at_least(crowd) & after.above(before) & within
     if found:
         count, fullest = after.highest(found)
@@ -107,11 +110,15 @@ def _overlaps(moved: Sequence[Moved], grid: Grid) -> Iterator[str]:
 
 
 def _laps(entry: Entry, grid: Grid) -> bool:
-    return overlap(entry, mask_of(entry, grid), grid.period) is not None
+    return overlap(entry, mask_of(entry.table, grid), grid.period) is not None
 
 
 def _gaps(moved: Sequence[Moved], taken: datetime, zone: tzinfo) -> Iterator[str]:
     end = taken + GAP
+    if not any(one.after.table.timezone for one in moved) and not any(shifts(zone, minute(taken), minute(end))):
+        return
+    from reconciler.runs.clocks import changes
+
     after = changes([one.after.table for one in moved], taken, end, zone)
     before = changes([one.before.table for one in moved if one.before is not None], taken, end, zone)
     known = {(change.at, name) for change in before if change.skips for name in change.names}

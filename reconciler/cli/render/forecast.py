@@ -10,7 +10,8 @@ from reconciler.cli.render.characters import Palette, cells, several, visible, w
 from reconciler.model.duration import format_duration
 from reconciler.model.schedule import ScheduleError, describe
 from reconciler.runs.clocks import Change
-from reconciler.runs.forecast import Collision, Entry, Forecast, Hour, Overlap
+from reconciler.runs.entry import Entry, Overlap
+from reconciler.runs.forecast import Collision, Forecast, Hour
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII = " .:-=+*#@"  # where the terminal cannot show blocks

@@ -11,7 +11,8 @@ from html import escape
 
 from reconciler.cli.render.characters import cells, visible
 from reconciler.cli.render.forecast import Heading, day_and_time, day_name, span_words, summary, when
-from reconciler.runs.forecast import Forecast, Row, smeared
+from reconciler.runs.entry import smeared
+from reconciler.runs.forecast import Forecast, Row
 from reconciler.runs.grid import bits
 
 WIDTH, LEFT, RIGHT = 1200, 224, 76
