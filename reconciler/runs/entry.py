@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import NamedTuple
 
 from reconciler.model.data import Json
 from reconciler.model.schedule import ScheduleError, cron_text
@@ -31,8 +32,7 @@ class Entry:
         return self.table.name
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(NamedTuple):
     """An entry that is likely to start again before its last run is over: when first, and how often."""
 
     entry: Entry

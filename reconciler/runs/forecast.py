@@ -12,7 +12,7 @@ from math import ceil
 
 from reconciler.model.schedule import upcoming
 from reconciler.runs.clocks import Change, changes
-from reconciler.runs.entry import CROWD, Entry, Overlap, every, first_bits, mask_of, overlap, smeared
+from reconciler.runs.entry import CROWD, Entry, Overlap, every, first_bits, mask_of, overlap, smeared, unreadable
 from reconciler.runs.grid import Grid, Period, minute, period
 from reconciler.runs.remarks import Remark, remarks
 from reconciler.runs.slots import Timetable
@@ -110,7 +110,7 @@ def _rows(entries: Sequence[Entry], grid: Grid) -> Iterator[Row]:
     for entry in sorted(entries, key=lambda entry: (entry.name, entry.foreign, entry.table.provider)):
         mask = 0 if entry.never else mask_of(entry.table, grid)
         coming: tuple[datetime, ...] = tuple(grid.period.instant(bit) for bit in first_bits(mask, _NEXT))
-        if not coming and not entry.never:
+        if not coming and not entry.never and not unreadable(entry.table):
             key = (str(entry.table.schedule), entry.table.timezone, entry.table.provider)
             if key not in later:
                 later[key] = _later(entry.table, grid)

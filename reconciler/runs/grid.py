@@ -6,16 +6,15 @@ Gives the minutes that `slots` gives, and follows systemd's own rules where a cl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.runs.slots import Timetable, slots
 from reconciler.runs.times import DAY, Days, Times, times
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
+class Shift(NamedTuple):
     """A change of a zone's clock: until `at` it is `before` minutes ahead of UTC, from then on `after`."""
 
     at: int  # minutes since the epoch
@@ -32,8 +31,7 @@ class Shift:
         return abs(self.after - self.before)
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """The minutes after `start` up to `end`, both aware. Bit 0 stands for minute `origin` since the epoch."""
 
     start: datetime
@@ -147,8 +145,7 @@ def skipped(when: Times, change: Shift) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """Minutes during which a zone keeps its distance from UTC; `repeats`: its wall clock shows them again."""
 
     first: int
@@ -168,8 +165,7 @@ class _Piece:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
+class _Clock(NamedTuple):
     """One zone over a period: pieces without a change, and the changes."""
 
     pieces: tuple[_Piece, ...]

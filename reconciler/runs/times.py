@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 from reconciler.model.schedule import ALIASES, FORMS, ScheduleError, field_values
 
@@ -12,8 +12,7 @@ DAY = 1440  # minutes
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """The instants of a schedule on wall clocks. `minutes` has one bit per minute of a day."""
 
     minutes: int
@@ -22,8 +21,7 @@ class Times:
     everywhere: bool  # the same instants in every time zone
 
 
-@dataclass(frozen=True, slots=True)
-class Days:
+class Days(NamedTuple):
     """Which days match. Weekdays count from Sunday, 0."""
 
     days: frozenset[int]

@@ -6,9 +6,8 @@ Says nothing where nothing gets worse. Looks closely only at what changed; of th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.model.duration import format_duration
 from reconciler.runs.entry import CROWD, Entry, at_login, first_bits, mask_of, overlap, unreadable
@@ -25,8 +24,7 @@ _NAMED = 3
 _MOST = 3  # sentences of one sort
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """One automation that is new, or starts at other times, or takes longer; `before` is None where it is new."""
 
     after: Entry
@@ -59,8 +57,12 @@ def _fewer(sentences: list[str], what: str) -> list[str]:
 
 
 def _never(moved: Sequence[Moved]) -> Iterator[str]:
+    readable: dict[tuple[str, str], str] = {}
     for one in moved:
-        why = _stuck(one.after)
+        key = (str(one.after.table.schedule), one.after.table.timezone)
+        if key not in readable:
+            readable[key] = unreadable(one.after.table) or at_login(one.after.table)
+        why = one.after.never or readable[key]
         if why and (one.before is None or why != _stuck(one.before)):
             yield f"Automation/{one.after.name} may never start: {why}."
 
@@ -110,7 +112,7 @@ def _overlaps(moved: Sequence[Moved], grid: Grid) -> Iterator[str]:
 
 
 def _laps(entry: Entry, grid: Grid) -> bool:
-    return overlap(entry, mask_of(entry.table, grid), grid.period) is not None
+    return entry.takes is not None and overlap(entry, mask_of(entry.table, grid), grid.period) is not None
 
 
 def _gaps(moved: Sequence[Moved], taken: datetime, zone: tzinfo) -> Iterator[str]:
