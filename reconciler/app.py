@@ -108,13 +108,14 @@ class App:
         support = snapshot.unsupported.get
         found = resolve_intents(desired.resources, providers, snapshot.host, snapshot.inventory, support)
         try:
-            decision = reconcile.decide(desired, masked_intents(found, snapshot), snapshot, request, providers)
+            decided = reconcile.decide(desired, masked_intents(found, snapshot), snapshot, request, providers)
+            decision = foretold(decided, snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:  # facts are a provider's own
             raise ReconcileError(
                 f"cannot plan against the snapshot: it is damaged ({type(error).__name__}: {error})",
                 hint="make one with `reconcile snapshot --out FILE` on the host",
             ) from error
-        return Planned(desired, request, snapshot, foretold(decision, snapshot))
+        return Planned(desired, request, snapshot, decision)
 
     def plan_rollback(self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()) -> Planned:
         """The plan that brings back what stood after rollout `target`; None: before the last one in force."""

@@ -1,11 +1,11 @@
-"""`reconcile forecast`: over what was applied, over manifests, beside what other people have; and what plans say of it."""
+"""`reconcile forecast` over what was applied and over manifests, beside foreign lines; and what plans say of it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -93,7 +93,7 @@ def test_pictures_go_to_a_file(workplace: Workplace, form: str) -> None:
     text = Path(f"a.{form}").read_text(encoding="utf-8")
     assert "one" in text
     if form == "svg":
-        ElementTree.fromstring(text.encode())
+        ET.fromstring(text.encode())
 
 
 def test_nothing_is_changed(workplace: Workplace) -> None:

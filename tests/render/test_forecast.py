@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,7 +112,7 @@ def hostile() -> tuple[Forecast, Heading]:
 
 def test_hostile_names_stay_text_in_the_picture() -> None:
     text = timeline(*hostile())
-    root = ElementTree.fromstring(text.encode())
+    root = ET.fromstring(text.encode())
     assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {
         "svg", "title", "style", "rect", "text", "path", "g"
     }  # fmt: skip

@@ -55,10 +55,11 @@ def test_a_run_that_will_not_be_over_is_named_unless_it_never_was() -> None:
 def test_a_start_in_a_skipped_hour_of_the_next_two_months_is_named() -> None:
     near, far = datetime(2027, 2, 10, tzinfo=UTC), datetime(2027, 1, 10, tzinfo=UTC)
     night = entry("night", "30 2 * * *")
-    assert said(night, taken=near) == [
+    (text,) = said(night, taken=near)
+    assert text == (
         "Automation/night falls into the time from 02:00 to 03:00 on 2027-03-28, which clocks skip: "
         "cron starts it when the clock resumes, at 03:00."
-    ]
+    )
     assert said(night, taken=far) == []
     assert said(entry("night", "15 2 * * *"), night, taken=near) == []
     assert said(entry("night", "30 4 * * *"), night, taken=near) == []

@@ -25,7 +25,7 @@ svg{--ink:#1b2430;--soft:#5d6b7e;--grid:#e3e8ef;--day:#b9c3d0;--back:#fff;--band
 @media(prefers-color-scheme:dark){svg{--ink:#e6edf3;--soft:#9aa7b6;--grid:#232b36;--day:#475362;--back:#0d1117;\
 --band:#141a23;--ours:#58a6ff;--theirs:#d29922;--hit:#ff7b72;--shift:#bc8cff}}
 text{fill:var(--ink)}.soft{fill:var(--soft)}.title{font-size:16px;font-weight:600}.end{text-anchor:end}
-.mid{text-anchor:middle}.small{font-size:11px}.back{fill:var(--back)}.band{fill:var(--band)}
+.mid{text-anchor:middle;stroke:var(--back);stroke-width:4px;paint-order:stroke}.small{font-size:11px}.back{fill:var(--back)}.band{fill:var(--band)}
 .grid{stroke:var(--grid)}.day{stroke:var(--day)}.load{fill:var(--ours);opacity:.75}
 .ours{stroke:var(--ours)}.theirs{stroke:var(--theirs)}.run{stroke-width:9;opacity:.38}.start{stroke-width:11}
 .hit{stroke:var(--hit);stroke-width:1;opacity:.4}.mark{fill:var(--hit)}.shift{stroke:var(--shift);\
@@ -117,10 +117,11 @@ class _Picture:
                 continue
             tall = max(1.0, LOAD * hour.starts / most)
             first, last = self.x(number * 60), self.x(min(number * 60 + 60, self.about.length))
+            gap = 1 if last - first > 3 else 0
             at = day_and_time(hour.at.astimezone(self.found.zone), hour.at)
             yield (
-                f'<rect class="load" x="{first + 0.5:.1f}" y="{TOP + LOAD - tall:.1f}" '
-                f'width="{last - first - 1:.1f}" height="{tall:.1f}"><title>{at}: {hour.starts:,} starts, '
+                f'<rect class="load" x="{first + gap / 2:.1f}" y="{TOP + LOAD - tall:.1f}" '
+                f'width="{last - first - gap:.1f}" height="{tall:.1f}"><title>{at}: {hour.starts:,} starts, '
                 f"{hour.busy:,} s of work, {hour.peak:,} at once</title></rect>"
             )
 
