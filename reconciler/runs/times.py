@@ -18,7 +18,12 @@ class Times(NamedTuple):
     minutes: int
     fixed: bool  # neither minute nor hour begins with *: cron carries such a time through a change of the clock
     days: Days
-    everywhere: bool  # the same instants in every time zone
+
+    @property
+    def everywhere(self) -> bool:
+        """The same instants in every zone: each is so many quarters of an hour away from UTC."""
+        later = self.minutes >> 15 | self.minutes << DAY - 15
+        return self.days.every and self.minutes == later & ((1 << DAY) - 1)
 
 
 class Days(NamedTuple):
@@ -48,19 +53,24 @@ class Days(NamedTuple):
 @lru_cache(maxsize=4096)
 def times(text: str) -> Times:
     """What a cron text or an alias matches. Raises ScheduleError."""
-    fields = ALIASES.get(text.lower(), text).split()
+    fields = (ALIASES.get(text.lower(), text) if text[:1] == "@" else text).split()
     if len(fields) != 5:
         raise ScheduleError(f"{text!r} has not five fields", FORMS)
-    minute, hour, *rest = fields
-    minutes, days = _minutes(minute, hour), _days(*rest)
-    fixed = not (minute.startswith("*") or hour.startswith("*"))
-    return Times(minutes, fixed, days, days.every and _quarterly(minutes))
+    minute, hour, day, month, weekday = fields
+    fixed = minute[0] != "*" and hour[0] != "*"
+    return Times(_minutes(minute) * _hours(hour), fixed, _days(day, month, weekday))
 
 
-@lru_cache(maxsize=4096)
-def _minutes(minute: str, hour: str) -> int:
-    within = sum(1 << each for each in field_values(0, minute))
-    return sum(within << 60 * each for each in field_values(1, hour))
+@lru_cache(maxsize=512)
+def _minutes(text: str) -> int:
+    """The minutes of an hour; times the hours of a day, they are minutes of a day."""
+    return sum(1 << each for each in field_values(0, text))
+
+
+@lru_cache(maxsize=512)
+def _hours(text: str) -> int:
+    """The first minutes of hours."""
+    return sum(1 << 60 * each for each in field_values(1, text))
 
 
 @lru_cache(maxsize=1024)
@@ -68,11 +78,6 @@ def _days(day: str, month: str, weekday: str) -> Days:
     either = not (day.startswith("*") or weekday.startswith("*"))
     weekdays = frozenset(each % 7 for each in field_values(4, weekday))
     return Days(field_values(2, day), field_values(3, month), weekdays, either)
-
-
-def _quarterly(minutes: int) -> bool:
-    """Whether a quarter of an hour later is the same: every zone is so many quarters away from UTC."""
-    return minutes == (minutes >> 15 | minutes << DAY - 15) & ((1 << DAY) - 1)
 
 
 @lru_cache(maxsize=1024)
