@@ -32,6 +32,7 @@ from reconciler.model.mask import Mask
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.state import Snapshot
+from reconciler.outlook import foretold
 from reconciler.past import NOTHING, PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, way_back
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
@@ -100,7 +101,7 @@ class App:
         desired = with_sources(desired, wanted, self.registry.providers)
         if mask_key is not None:
             snapshot = replace(snapshot, mask_key=mask_key)
-        decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
+        decision = foretold(reconcile.decide(desired, wanted, snapshot, request, self.registry.providers), snapshot)
         return Planned(desired, request, snapshot, decision, intents=wanted)
 
     def plan_against(self, request: Request, snapshot: Snapshot, desired: Desired) -> Planned:
@@ -112,7 +113,8 @@ class App:
         found = resolve_intents(desired.resources, providers, snapshot.host, snapshot.inventory, support)
         desired = with_sources(desired, found, providers)
         try:
-            decision = reconcile.decide(desired, masked_intents(found, snapshot), snapshot, request, providers)
+            decided = reconcile.decide(desired, masked_intents(found, snapshot), snapshot, request, providers)
+            decision = foretold(decided, snapshot)
         except (KeyError, TypeError, ValueError, AttributeError) as error:  # facts are a provider's own
             raise ReconcileError(
                 f"cannot plan against the snapshot: it is damaged ({type(error).__name__}: {error})",
@@ -130,7 +132,7 @@ class App:
         difference = restore(back.steps, snapshot, why, everything=everything)
         request = self.request(accept=accept)
         decision = reconcile.settle(desired, (), snapshot, request, self.registry.providers, difference)
-        return Planned(desired, request, snapshot, decision, back)
+        return Planned(desired, request, snapshot, foretold(decision, snapshot), back)
 
     def known(self, targets: frozenset[ResourceId], desired: Desired) -> frozenset[ResourceId]:
         """The targets, each of which must be in the manifests or in the inventory. Raises with the nearest name."""

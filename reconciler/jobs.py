@@ -36,7 +36,7 @@ def prepare(folders: Folders, intents: Sequence[Intent], runner: str) -> None:
     """Write what is not there yet. Raises ReconcileError; nothing on the host has changed by then."""
     run = any(called(intent.state.attributes.get("command")) for intent in intents)
     try:
-        if run and runner == str(folders.launcher):
+        if run and runner == str(folders.launcher.absolute()):
             _write_launcher(folders.launcher)
         _write_jobs(folders.state, missing(folders.state, (i.job for i in intents if i.job is not None)))
     except OSError as error:

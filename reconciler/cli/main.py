@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "exec": ("reconciler.cli.exec", "Run an automation's command, as schedulers do: bounded and recorded."),
     "status": ("reconciler.cli.status", "What is owned, stable, drifting, quarantined. Changes nothing."),
     "snapshot": ("reconciler.cli.snapshot", "Write what the host has, to plan against elsewhere."),
+    "forecast": (
+        "reconciler.cli.forecast",
+        "What will start when: load, collisions, overlaps. Changes nothing.",
+    ),
     "ports": ("reconciler.cli.ports", "Who may listen where, and who does. Changes nothing."),
     "history": ("reconciler.cli.history", "List past rollouts."),
     "show": ("reconciler.cli.show", "Show one rollout, step by step."),

@@ -106,6 +106,11 @@ def _normalise_mapping(value: Mapping[object, object]) -> Json:
     raise ScheduleError(f"a schedule mapping holds either every or at, found {found}", FORMS)
 
 
+def field_values(position: int, text: str) -> frozenset[int]:
+    """What one of the five fields matches, by its position from 0; Sunday may be 0 or 7. Raises ScheduleError."""
+    return frozenset(_values(_FIELDS[position], text))
+
+
 def _values(field: _Field, text: str) -> set[int]:
     """What one cron field matches; day of week 7 stays 7."""
     found: set[int] = set()

@@ -116,6 +116,7 @@ class Snapshot:
     notices: tuple[str, ...]  # what the reader must know first: an interrupted rollout, a journal set aside
     mask_key: str  # key of the digests that stand for masked values
     jobs: Mapping[str, Json] = field(default_factory=dict)  # settings of runs as they are, by digest
+    durations: Mapping[str, float] = field(default_factory=dict)  # seconds: p95 of an automation's runs, by name
 
 
 def without_ignored(desired: State, observed: State, ignore: Sequence[str]) -> State:
