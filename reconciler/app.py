@@ -234,6 +234,9 @@ class App:
                 journal.confirm_inventory()
             if outcome.rollout:
                 journal.prune_history(KEPT_ROLLOUTS)
+                from reconciler.records import rolled_out
+
+                rolled_out(self.folders.state, self.host, journal, self.listener)
         return outcome
 
 

@@ -149,6 +149,31 @@ def _alive(proc: Path, pid: int) -> bool:
     return stat is not None and stat.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
 
 
+def boot_id() -> str:
+    """Which boot of the machine this is; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def lives(pid: int, created: str) -> bool:
+    """Whether that very process lives: a pid with its time of creation, as /proc counts it or `ps` writes it."""
+    if pid <= 0 or not created:
+        return False
+    platform: str = sys.platform
+    if platform == "linux":
+        stat = _stat_field(Path("/proc"), pid, "stat")
+        fields = stat.rpartition(b")")[2].split() if stat else []
+        return len(fields) > 19 and fields[19].decode() == created and fields[0] not in {b"Z", b"X"}
+    from reconciler.host.process import run
+
+    asked = run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], timeout=5, stdin=b"", environment={"LC_ALL": "C", **os.environ}
+    )
+    return "_".join(asked.stdout.decode("utf-8", "replace").split()) == created
+
+
 def from_psutil(names: frozenset[str]) -> tuple[int, ...]:
     """The same on any platform."""
     import psutil  # type: ignore[import-untyped,unused-ignore]
