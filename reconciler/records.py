@@ -6,7 +6,7 @@ Reads without writing; `collect` and `rolled_out` are the two that write. No tex
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -130,7 +130,7 @@ def records(state: Path, host: Host, inventory: Sequence[Owned]) -> Iterator[Rec
     from reconciler.journal.runs import Runs
 
     now = host.clock.now()
-    with Runs(state, now, _alive()) as runs:
+    with Runs(state, now, gone) as runs:
         notices = [runs.trouble] if runs.trouble else []
         if runs.unreadable:
             notices.append(f"{runs.unreadable} run files cannot be read; `reconcile runs --collect` sets them aside")
@@ -162,7 +162,7 @@ def collect(state: Path, host: Host, inventory: Sequence[Owned]) -> Collected | 
     now = host.clock.now()
     if schedules := _schedules(inventory):
         seen(state, schedules, now, all_of_them=False)
-    return journal.collect(state, now, _alive(), _keeps(state, inventory))
+    return journal.collect(state, now, gone, _keeps(state, inventory))
 
 
 def rolled_out(state: Path, host: Host, journal: Journal, listener: Listener) -> None:
@@ -192,17 +192,12 @@ def unknown(name: str, names: set[str]) -> ReconcileError:
     return ReconcileError(f"cannot find the automation {name}: it is not applied here and has no runs", hint=hint)
 
 
-def _alive() -> Callable[[tuple[int, str, str]], str | None]:
+def gone(runner: tuple[int, str, str]) -> str | None:
     """Why a runner is gone, or None where it lives."""
-    boot = boot_id()
-
-    def gone(runner: tuple[int, str, str]) -> str | None:
-        pid, created, its_boot = runner
-        if its_boot != boot:
-            return "the machine was started anew before it had ended"
-        return None if lives(pid, created) else f"its runner (process {pid}) died before it had ended"
-
-    return gone
+    pid, created, boot = runner
+    if boot != boot_id():
+        return "the machine was started anew before it had ended"
+    return None if lives(pid, created) else f"its runner (process {pid}) died before it had ended"
 
 
 def _next(table: Timetable, now: datetime) -> datetime | None:

@@ -25,6 +25,7 @@ from reconciler.model.run import Verdict
 
 LOCK = "runs/collecting"
 CLAIMED = 8 * 86400.0  # seconds that the file of the newest slot stays: it is what keeps that slot from a second run
+_TAILS = 1000  # newest runs of each automation that keep the end of their output
 _BATCH = 500  # runs in one transaction; each may hold a long tail
 _PAUSE = 0.05
 _SECOND = len("20261121T060000Z")
@@ -34,7 +35,7 @@ _SECOND = len("20261121T060000Z")
 class Keep:
     """How much of the runs of one automation is kept."""
 
-    runs: int = 1000
+    runs: int = 20_000
     days: int = 90
     bytes: int = 100 * 2**20
 
@@ -178,11 +179,23 @@ DELETE FROM runs WHERE automation = :name
         OR started < (SELECT started FROM runs WHERE automation = :name ORDER BY started DESC LIMIT 1 OFFSET :more))
 RETURNING id
 """
+_KNOWN_SINCE = """
+UPDATE timetables SET since = max(since, (SELECT min(started) FROM runs WHERE automation = :name))
+WHERE automation = :name
+"""
+_LONG_AGO = """
+UPDATE runs SET tail = '' WHERE automation = :name AND tail != ''
+    AND started < (SELECT started FROM runs WHERE automation = :name ORDER BY started DESC LIMIT 1 OFFSET :tails)
+"""
 
 
 def _forget(connection: sqlite3.Connection, name: str, keep: Keep, now: datetime) -> tuple[set[str], datetime]:
     """Records by age and number, never the newest. The ids that went, and from when on things are kept."""
     oldest = now - timedelta(days=keep.days)
-    wanted = {"name": name, "oldest": stamp(oldest), "more": keep.runs - 1}
+    wanted = {"name": name, "oldest": stamp(oldest), "more": keep.runs - 1, "tails": _TAILS - 1}
     with transaction(connection):
-        return {str(id_) for (id_,) in connection.execute(_OLD, wanted).fetchall()}, oldest
+        gone = {str(id_) for (id_,) in connection.execute(_OLD, wanted).fetchall()}
+        if gone:  # slots before are nobody's any more: their runs may have been forgotten
+            connection.execute(_KNOWN_SINCE, wanted)
+        connection.execute(_LONG_AGO, wanted)
+    return gone, oldest
