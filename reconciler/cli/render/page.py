@@ -34,6 +34,7 @@ td.text { overflow-wrap: anywhere; min-width: 8rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .9rem 1rem;
   margin: .8rem 0; }
 .trouble { color: var(--bad); } svg { display: block; width: 100%; height: auto; margin: .5rem 0; }
+.card svg { min-width: 35rem; }
 svg .grid { stroke: var(--line); } svg .tick { stroke: var(--line); stroke-dasharray: 2 4; }
 svg .p95 { stroke: var(--soft); stroke-dasharray: 5 4; } svg .axis { fill: var(--soft); font-size: 11px; }
 svg circle { fill-opacity: .8; } .good { fill: var(--good); } .bad { fill: var(--bad); } .mild { fill: var(--mild); }
@@ -81,7 +82,10 @@ def _card(found: Summary, review: Review) -> Iterator[str]:
     trouble = ' class="trouble"' if is_troubled(found) else ""
     facts = f"{schedule} · {runs} runs{f' · {rate} good' if rate else ''}"
     yield f'<div class="card">\n<h3{trouble}>{name}</h3>\n<p class="soft">{facts}</p>'
-    yield plot(found, review) if found.runs or found.missed else '<p class="soft">No run in this time.</p>'
+    if found.runs or found.missed:
+        yield f'<div class="wide">{plot(found, review)}</div>'
+    else:
+        yield '<p class="soft">No run in this time.</p>'
     if shown := recent_failures(found, review):
         yield _table(("When", "Run", "Verdict", "Reason"), shown, frozenset())
     yield "</div>"

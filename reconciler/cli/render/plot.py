@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from html import escape
 
+from reconciler.cli.render.characters import visible
 from reconciler.cli.render.records import seconds
 from reconciler.cli.render.review import Review
 from reconciler.model.run import Run, Verdict
@@ -30,7 +31,7 @@ def plot(found: Summary, review: Review) -> str:
     def y(value: float) -> float:
         return round(HEIGHT - _BOTTOM - min(value / top, 1) * (HEIGHT - _TOP - _BOTTOM), 1)
 
-    label = escape(f"Runtimes of {found.name} and what became of its runs")
+    label = escape(f"Runtimes of {visible(found.name)} and what became of its runs")
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">']
     for value in (0.0, top / 2, top):
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(value)}" y2="{y(value)}"/>')

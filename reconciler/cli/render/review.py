@@ -88,7 +88,7 @@ def _of(found: Summary, review: Review) -> Iterator[Finding]:
         yield Finding("failed", name, f"failed {several(len(bad), 'time')}{_why(bad[0], review)}", 3)
     if found.missed:
         last = review.at(found.missed[-1].at)
-        text = f"{several(len(found.missed), 'scheduled time')} without a run, the last on {last}"
+        text = f"did not run at {several(len(found.missed), 'scheduled time')}, the last on {last}"
         yield Finding("missed", name, text, 4)
     if stats.rising:
         text = f"takes longer and longer: {trend(stats.trend)} over this time, now {seconds(stats.p95)} (p95)"
