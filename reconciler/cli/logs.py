@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 import click
 
-from reconciler.cli.session import DEFAULT_PATH, application, open_records
+from reconciler.cli.session import DEFAULT_PATH, Signals, application, open_records
 from reconciler.model.errors import ReconcileError
 from reconciler.model.run import Run, Verdict
 from reconciler.records import Records
@@ -43,10 +43,8 @@ def command(name: str, follow: bool, count: int | None, id_: str | None) -> int:
         raise ReconcileError(f"cannot show the output of {name}: it has not run yet")
     write = _writer()
     if follow:
-        try:
-            _follow(app.folders.state, name, run, count, write)
-        except KeyboardInterrupt:
-            return 0
+        with Signals() as signals:
+            _follow(app.folders.state, name, run, count, write, signals.event)
     elif run is not None:
         for part in _last(_output(app.folders.state, run), count):
             write(part)
@@ -129,8 +127,10 @@ class _Following:
         return self._file is not None and there.st_ino != os.fstat(self._file.fileno()).st_ino
 
 
-def _follow(state: Path, name: str, run: Run | None, count: int | None, write: Callable[[bytes], None]) -> None:
-    """Never returns: shows the last run, then each next one from its start."""
+def _follow(
+    state: Path, name: str, run: Run | None, count: int | None, write: Callable[[bytes], None], stop: Event
+) -> None:
+    """Shows the last run, then each next one from its start, until told to stop."""
     from reconciler.journal import run_logs, spool
 
     if run is not None and run.verdict is not Verdict.RUNNING:
@@ -139,21 +139,20 @@ def _follow(state: Path, name: str, run: Run | None, count: int | None, write: C
     shown = {path.stem for path in spool.files(state / spool.SPOOL / name)}
     if run is not None and run.verdict is Verdict.RUNNING:
         shown.discard(run.id)
-    while True:
+    while not stop.wait(_TICK):
         for path in spool.files(state / spool.SPOOL / name):
             if path.stem in shown:
                 continue
             shown.add(path.stem)
             sys.stderr.write(f"--- {name}/{path.stem}\n")
             log = _Following(state / run_logs.LOGS / name / f"{path.stem}.log")
-            while not _ended(path):
+            while not _ended(path) and not stop.is_set():
                 for part in log.more():
                     write(part)
-                time.sleep(_TICK)
+                stop.wait(_TICK)
             for part in log.more():
                 write(part)
             log.close()
-        time.sleep(_TICK)
 
 
 def _ended(path: Path) -> bool:

@@ -80,7 +80,7 @@ def _lines(found: Records, name: str, count: int, start: datetime | None, failed
 
 
 def _json(lines: Sequence[Line]) -> dict[str, Json]:
-    from reconciler.cli.render.records import run_json
+    from reconciler.cli.render.records_json import run_json
 
     runs = [{**run_json(line.run), "late": line.late} for line in lines if line.run is not None]
     missed = [{"automation": line.automation, "slot": at.isoformat()} for line in lines for at in line.missed]

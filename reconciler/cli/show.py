@@ -42,7 +42,8 @@ def command(what: str, output: str) -> int:
 
 
 def _run(name: str, output: str) -> int:
-    from reconciler.cli.render.records import run_json, run_text
+    from reconciler.cli.render.records import run_text
+    from reconciler.cli.render.records_json import run_json
 
     app = application(Path(DEFAULT_PATH))
     with open_records(app) as (found, mask):

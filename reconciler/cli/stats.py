@@ -43,7 +43,8 @@ def command(name: str | None, since_: str, output: str) -> int:
     with open_records(app) as (found, mask):
         start = since(since_, found.now, zone)
         summaries = found.summaries(start, found.known(name) if name else "")
-    from reconciler.cli.render.records import stats_text, summary_json
+    from reconciler.cli.render.records import stats_text
+    from reconciler.cli.render.records_json import summary_json
 
     if output == "json":
         print_json({"since": start.isoformat(), "automations": [summary_json(each) for each in summaries]})

@@ -48,7 +48,9 @@ def _runs(app: App) -> str:
     from reconciler.cli.session import open_records
 
     with open_records(app) as (found, _):
-        return lately(found.summaries(found.now - timedelta(days=1)))
+        day = found.now - timedelta(days=1)
+        runs = found.runs.newest(since=day)
+        return lately(runs, found.trouble(day, runs))
 
 
 def _status(app: App, journal: Journal, planned: Planned | None) -> Status:

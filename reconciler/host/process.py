@@ -65,7 +65,7 @@ def in_foreground(argv: Sequence[str], *, environment: Mapping[str, str], user: 
         before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
         code = process.wait()
     except OSError as error:
-        raise HostError(f"cannot run {shown(argv)}: {error.strerror}") from error
+        raise HostError(f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -200,5 +200,10 @@ def test_a_share_is_whole_only_where_nothing_is_missing() -> None:
 
 
 def test_one_line_about_the_last_day() -> None:
-    assert lately(()) == ""
-    assert lately(week()) == "27 in the last day; failed: brief, sync; missed: backup"
+    found = week()
+    runs = [one for each in found for one in each.runs]
+    assert lately((), ()) == ""
+    assert (
+        lately(runs, [slot for each in found for slot in each.missed])
+        == "27 in the last day; failed: brief, sync; missed: backup"
+    )

@@ -1,4 +1,4 @@
-"""Runs of automations for a terminal and for programs: the list, one run, the figures.
+"""Runs of automations for a terminal: the list, one run, the figures.
 
 Everything that a job could have written is masked and made visible first.
 """
@@ -10,12 +10,12 @@ from datetime import datetime, tzinfo
 
 from reconciler.cli.render.characters import Palette, cells, visible
 from reconciler.cli.render.runs import instant, zone_of
-from reconciler.model.data import Json
 from reconciler.model.mask import Mask
 from reconciler.model.run import Run, Verdict
 from reconciler.model.schedule import describe
 from reconciler.records import Summary
 from reconciler.runs.listing import Line
+from reconciler.runs.punctual import Fate, Slot
 
 STYLES = {
     Verdict.RUNNING: "cyan",
@@ -157,19 +157,18 @@ def is_troubled(found: Summary) -> bool:
     return bool(found.stats.failed or found.missed)
 
 
-def lately(found: Sequence[Summary]) -> str:
+def lately(runs: Sequence[Run], trouble: Sequence[Slot]) -> str:
     """One line about the runs of the last day; empty where there was nothing."""
-    runs = sum(each.stats.runs + each.running for each in found)
-    missed = [each.name for each in found if each.missed]
+    missed = sorted({slot.automation for slot in trouble if slot.fate is Fate.MISSED})
     if not runs and not missed:
         return ""
-    failed = [each.name for each in found if each.stats.failed]
-    running = [each.name for each in found if each.running]
-    parts = [f"{runs:,} in the last day"]
+    running = sorted({run.automation for run in runs if run.verdict is Verdict.RUNNING})
+    failed = sorted({run.automation for run in runs if not run.good and run.verdict is not Verdict.RUNNING})
+    parts = [f"{len(runs):,} in the last day"]
     for word, names in (("failed", failed), ("missed", missed), ("running", running)):
         if names:
             more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-            parts.append(f"{word}: {', '.join(names[:_NAMES])}{more}")
+            parts.append(f"{word}: {', '.join(map(visible, names[:_NAMES]))}{more}")
     return "; ".join(parts)
 
 
@@ -260,63 +259,3 @@ def pairs(shown: Sequence[tuple[str, str]], mask: Mask) -> list[str]:
 
 def clean(text: str, mask: Mask) -> str:
     return visible(mask.text(text))
-
-
-def run_json(run: Run, *, whole: bool = False) -> dict[str, Json]:
-    """A run for programs; `whole` with what only one run is asked for."""
-    found: dict[str, Json] = {
-        "run": run.name,
-        "automation": run.automation,
-        "id": run.id,
-        "scheduled": _iso(run.scheduled),
-        "started": _iso(run.started),
-        "ended": _iso(run.ended),
-        "verdict": run.verdict.value,
-        "reason": run.reason,
-        "exit": run.exit,
-        "signal": run.signal,
-        "attempts": run.attempts,
-        "trigger": run.trigger,
-        "duration": run.duration,
-        "cpu": run.cpu,
-        "peak": run.peak,
-        "outputBytes": run.output_bytes,
-        "host": run.host,
-        "revision": run.revision,
-    }
-    return found | {"command": list(run.command), "log": run.log, "tail": run.tail} if whole else found
-
-
-def summary_json(found: Summary) -> dict[str, Json]:
-    """The figures of one automation."""
-    stats = found.stats
-    return {
-        "automation": found.name,
-        "schedule": found.table.schedule if found.table else None,
-        "recorded": bool(found.table and found.table.recorded),
-        "runs": stats.runs,
-        "succeeded": stats.succeeded,
-        "failed": stats.failed,
-        "skipped": stats.skipped,
-        "running": found.running,
-        "rate": stats.rate,
-        "p50": stats.p50,
-        "p95": stats.p95,
-        "longest": stats.longest,
-        "trend": stats.trend,
-        "rising": stats.rising,
-        "flakiness": stats.flakiness,
-        "flaky": stats.flaky,
-        "missed": [_iso(slot.at) for slot in found.missed],
-        "late": [
-            {"slot": _iso(slot.at), "by": slot.delay, "run": slot.run.name if slot.run else None}
-            for slot in found.late
-        ],
-        "last": found.runs[0].name if found.runs else None,
-        "lastSuccess": _iso(stats.last_success),
-        "next": _iso(found.next),
-    }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

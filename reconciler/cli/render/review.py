@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from reconciler.cli.render.characters import several, visible
-from reconciler.cli.render.records import clean, run_json, seconds, share, summary_json, times_in, trend
+from reconciler.cli.render.records import clean, seconds, share, times_in, trend
+from reconciler.cli.render.records_json import run_json, summary_json
 from reconciler.cli.render.runs import instant, zone_of
 from reconciler.model.data import Json
 from reconciler.model.mask import Mask
