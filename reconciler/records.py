@@ -66,9 +66,8 @@ class Records:
 
     def known(self, name: str) -> str:
         """The name, where there is such an automation or a run of it. Raises with the nearest one."""
-        names = self.tables.keys() | set(self.runs.names())
-        if name not in names:
-            raise unknown(name, names)
+        if name not in self.tables and name not in (names := set(self.runs.names())):
+            raise unknown(name, names | self.tables.keys())
         return name
 
     def run(self, text: str) -> Run:
@@ -174,13 +173,23 @@ def rolled_out(state: Path, host: Host, journal: Journal, listener: Listener) ->
     try:
         _write_revision(state / "revision", stable[1].label if stable else "")
         schedules = _schedules(inventory)
-        last = last_collected(state)
-        if schedules or last is not None:
+        if schedules or last_collected(state) is not None:
             seen(state, schedules, now, all_of_them=True)
-        if last is not None and now.timestamp() - last > _PAUSE:
-            collect(state, host, inventory)
     except (JournalError, OSError) as error:
         listener(Event(EventType.NOTED, f"the records of runs were not brought up to date: {error}"))
+    upkeep(state, host, inventory, listener)
+
+
+def upkeep(state: Path, host: Host, inventory: Sequence[Owned], listener: Listener) -> None:
+    """Collect, where nobody did for an hour. For those who come by anyway: trouble is said and stops nobody."""
+    from reconciler.journal.collect import last_collected
+
+    last = last_collected(state)
+    try:
+        if last is not None and host.clock.now().timestamp() - last > _PAUSE:
+            collect(state, host, inventory)
+    except (JournalError, OSError) as error:
+        listener(Event(EventType.NOTED, f"the records of runs were not collected: {error}"))
 
 
 def unknown(name: str, names: set[str]) -> ReconcileError:

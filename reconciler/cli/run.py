@@ -121,7 +121,9 @@ def _environment(state: State, user: str) -> Mapping[str, str]:
         return {**os.environ, **own}
     import pwd
 
-    entry = pwd.getpwnam(user)
+    from reconciler.host.system import user_id
+
+    entry = pwd.getpwuid(user_id(user))
     who = {"HOME": entry.pw_dir, "LOGNAME": user, "USER": user, "SHELL": "/bin/sh"}
     return {"PATH": os.environ.get("PATH", os.defpath), **who, **own}
 

@@ -55,8 +55,16 @@ def collect(state: Path, now: datetime, alive: Alive, keeps: Mapping[str, Keep])
     """Record every run that has ended. None where another process is doing it."""
     if not (state / "runs").is_dir():
         return Collected()
+
+    def keep(name: str) -> Keep:
+        return keeps.get(name, Keep())
+
     with explained(state / FILE, "write", RUNS.called), only_one(state) as we:
-        return _collect(state, now, alive, lambda name: keeps.get(name, Keep())) if we else None
+        try:
+            return _collect(state, now, alive, keep) if we else None
+        except sqlite3.OperationalError:  # a full disk, perhaps with logs: those that are too many go all the same
+            _make_room(state, now, keep)
+            raise
 
 
 def last_collected(state: Path) -> float | None:
@@ -127,6 +135,14 @@ def _collect(state: Path, now: datetime, alive: Alive, keep: Callable[[str], Kee
             mine = {run for automation, run in busy if automation == name}
             run_logs.tidy(state, name, gone=gone, busy=mine, oldest=oldest, most=keep(name).bytes, now=now)
     return Collected(recorded, lost, forgotten, tuple(unreadable), (aside,) if aside else ())
+
+
+def _make_room(state: Path, now: datetime, keep: Callable[[str], Keep]) -> None:
+    """Logs by age and size, but for those of runs that are in the spool."""
+    for name in run_logs.names(state):
+        spooled = {path.name.removesuffix(spool.SUFFIX) for path in spool.files(state / spool.SPOOL / name)}
+        oldest = now - timedelta(days=keep(name).days)
+        run_logs.tidy(state, name, gone=(), busy=spooled, oldest=oldest, most=keep(name).bytes, now=now)
 
 
 def _insert(connection: sqlite3.Connection, done: Sequence[Spooled]) -> list[Spooled]:
