@@ -26,7 +26,7 @@ _TICK = 0.2  # seconds between two looks while following
     "-f", "--follow", is_flag=True, help="Go on with what is written, and with the next runs; ends on Ctrl-C."
 )
 @click.option("-n", "count", type=click.IntRange(min=0), help="Only the last LINES.", metavar="LINES")
-@click.option("--run", "id_", metavar="ID", help="This run, not the last one. `reconcile runs NAME -o json` has ids.")
+@click.option("--run", "id_", metavar="ID", help="This run, not the last one; `reconcile runs NAME` lists ids.")
 def command(name: str, follow: bool, count: int | None, id_: str | None) -> int:
     """Print the output of the last run of the automation NAME. Changes nothing.
 

@@ -41,7 +41,8 @@ MOST = 1_000_000
 def command(name: str | None, count: int | None, failed: bool, since_: str | None, collect: bool, output: str) -> int:
     """List runs of automations (or of NAME), newest first, and scheduled times at which no run came.
 
-    Changes nothing, but for --collect, which runners also start by themselves now and then.
+    With NAME, each line has the ID that `show NAME/ID` and `logs NAME --run ID` take. Changes nothing, but
+    for --collect, which runners also start by themselves now and then.
 
     \b
     Exit codes: 0 done, whatever the runs were; 1 error, for example an unknown NAME.
@@ -58,7 +59,8 @@ def command(name: str | None, count: int | None, failed: bool, since_: str | Non
         return 0
     from reconciler.cli.render.records import runs_text
 
-    sys.stdout.write(runs_text(lines, timezone=zone, mask=mask, colour=wants_colour(sys.stdout, os.environ)))
+    colour = wants_colour(sys.stdout, os.environ)
+    sys.stdout.write(runs_text(lines, timezone=zone, mask=mask, colour=colour, ids=bool(name)))
     return 0
 
 

@@ -78,8 +78,9 @@ def _account(user: str) -> dict[str, Any]:
     if not user:
         return {}
     entry = pwd.getpwnam(user)
+    home = entry.pw_dir if os.path.isdir(entry.pw_dir) else "/"  # noqa: PTH112
     groups = os.getgrouplist(user, entry.pw_gid)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups, "cwd": entry.pw_dir}
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups, "cwd": home}
 
 
 def shown(argv: Sequence[str]) -> str:

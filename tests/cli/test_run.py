@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_the_command_of_the_inventory_runs_as_a_manual_one(workplace: Workplace,
     assert words[words.index("--trigger") + 1] == "manual"
     assert words[words.index("--") + 1 :] == ["sh", "-c", "exit 7"]
     assert launcher.with_name("reconcile.greeting").read_text() == "hello\n"
+
+
+def test_root_runs_that_of_another_user_as_that_user(workplace: Workplace) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    with tempfile.TemporaryDirectory() as folder:  # that user may not enter the folder of the tests
+        place = Path(folder)
+        place.chmod(0o755)
+        launcher = place / "reconcile"
+        launcher.write_text('#!/bin/sh\nexec >"${0%/*}/out/said"; id -un; echo "$HOME $LOGNAME"\n')
+        launcher.chmod(0o755)
+        (place / "out").mkdir()
+        (place / "out").chmod(0o777)
+        apply(workplace.state, owned(workplace.state, "job", "@daily", launcher=str(launcher), user="nobody"))
+        assert workplace.run("run", "job").code == 0
+        name, home = (place / "out/said").read_text().splitlines()
+    assert (name, home.split()[1]) == ("nobody", "nobody")
+    assert home.split()[0] != os.environ["HOME"]
 
 
 def test_a_signal_is_an_exit_code(workplace: Workplace, launcher: Path) -> None:

@@ -62,6 +62,13 @@ def test_failed_shows_what_failed_and_what_never_came(hourly: Workplace) -> None
     assert len(found["missed"]) == 2
 
 
+def test_the_runs_of_one_automation_come_with_their_ids(hourly: Workplace, now: datetime) -> None:
+    rows = hourly.run("runs", "sync").out.splitlines()
+    id_ = rows[1].split()[2]
+    assert id_ == f"{now:%Y%m%dT%H%M%SZ}"
+    assert hourly.run("show", f"sync/{id_}").code == 0
+
+
 def test_a_number_cuts_the_list(hourly: Workplace) -> None:
     assert len(json.loads(hourly.run("runs", "-n", "2", "-o", "json").out)["runs"]) == 2
 

@@ -51,13 +51,13 @@ def share(value: float | None) -> str:
     return "" if value is None else f"{int(value * 1000) / 10:g}%"
 
 
-def runs_text(lines: Sequence[Line], *, timezone: str, mask: Mask, colour: bool = False) -> str:
-    """One line for each run, and for the slots between that had none."""
+def runs_text(lines: Sequence[Line], *, timezone: str, mask: Mask, colour: bool = False, ids: bool = False) -> str:
+    """One line for each run, and for the slots between that had none. `ids`: they are of one automation."""
     if not lines:
         return "No run is recorded for that.\n"
     palette, zone = Palette(colour), zone_of(timezone)
-    head = ("When", "Automation", "Verdict", "Took", "Exit", "Trigger", "Reason")
-    rows = [_row(line, zone, mask) for line in lines]
+    head = ("When", "Run" if ids else "Automation", "Verdict", "Took", "Exit", "Trigger", "Reason")
+    rows = [_row(line, zone, mask, ids) for line in lines]
     styles = ["red" if line.run is None else STYLES.get(line.run.verdict, "red") for line in lines]
     return "\n".join([*table(head, rows, styles, 2, palette), "", times_in(timezone)]) + "\n"
 
@@ -88,16 +88,16 @@ def missed_text(slots: Sequence[datetime], zone: tzinfo | None) -> str:
     return f"missed {len(slots):,}"
 
 
-def _row(line: Line, zone: tzinfo | None, mask: Mask) -> tuple[str, ...]:
+def _row(line: Line, zone: tzinfo | None, mask: Mask, ids: bool) -> tuple[str, ...]:
     run = line.run
     if run is None:
         first, last = instant(line.missed[0], zone), instant(line.missed[-1], zone)
         why = "no run came" if len(line.missed) == 1 else f"no run came, from {first} to {last}"
-        return (last, visible(line.automation), missed_text(line.missed, zone), "", "", "", why)
+        return (last, "" if ids else visible(line.automation), missed_text(line.missed, zone), "", "", "", why)
     late = f"started {seconds(line.late)} late" if line.late is not None else ""
     return (
         instant(run.started, zone),
-        visible(run.automation),
+        visible(run.id if ids else run.automation),
         run.verdict.value,
         seconds(run.duration),
         "" if run.exit is None else str(run.exit),
@@ -114,7 +114,7 @@ def run_text(run: Run, *, timezone: str, mask: Mask, colour: bool = False) -> st
     lines += pairs(
         [
             ("reason", run.reason),
-            ("scheduled", exact(run.scheduled, zone)),
+            ("scheduled", exact(run.scheduled, zone) if run.trigger != "manual" else ""),
             ("started", exact(run.started, zone)),
             ("ended", exact(run.ended, zone) or ("not yet" if run.verdict is Verdict.RUNNING else "not known")),
             ("took", seconds(run.duration)),
