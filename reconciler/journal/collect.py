@@ -11,16 +11,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from reconciler.journal import run_logs, spool
-from reconciler.journal.database import explained, require_sqlite, transaction
+from reconciler.journal.database import Broken, explained, is_damage, require_sqlite, transaction
 from reconciler.journal.runs_schema import FILE, INSERT, RUNS, row, stamp
 from reconciler.journal.spool import Alive, Spooled
-from reconciler.journal.writer import open_writable
+from reconciler.journal.writer import open_writable, set_aside
 from reconciler.model.run import Verdict
 
 LOCK = "runs/collecting"
@@ -60,10 +60,17 @@ def collect(state: Path, now: datetime, alive: Alive, keeps: Mapping[str, Keep])
         return keeps.get(name, Keep())
 
     with explained(state / FILE, "write", RUNS.called), only_one(state) as we:
+        if not we:
+            return None
         try:
-            return _collect(state, now, alive, keep) if we else None
-        except sqlite3.OperationalError:  # a full disk, perhaps with logs: those that are too many go all the same
-            _make_room(state, now, keep)
+            return _collect(state, now, alive, keep)
+        except (sqlite3.DatabaseError, Broken) as error:
+            if isinstance(error, Broken) or is_damage(error):  # opening looks at the start of it only
+                name = set_aside(state / FILE, now)
+                note = f"{RUNS.called} were damaged ({error}); they were set aside as {name}, new ones were begun"
+                again = _collect(state, now, alive, keep)
+                return replace(again, notes=(note, *again.notes))
+            _make_room(state, now, keep)  # a full disk, perhaps with logs: those that are too many go all the same
             raise
 
 
@@ -114,6 +121,9 @@ def _collect(state: Path, now: datetime, alive: Alive, keep: Callable[[str], Kee
     busy: set[tuple[str, str]] = set()
     os.utime(state / LOCK)
     with writable(state, now) as (connection, aside):
+        ((health, *_),) = connection.execute("PRAGMA quick_check(1)")
+        if health != "ok":
+            raise Broken(health)
         for folder in spool.folders(state):
             paths = spool.files(folder)
             claims = _claims(paths, now)

@@ -23,7 +23,7 @@ def open_writable(path: Path, now: datetime, form: Format = JOURNAL) -> tuple[sq
     try:
         return _connect_writable(path, form), None
     except Broken as error:
-        name = _set_aside(path, now)
+        name = set_aside(path, now)
         note = f"{form.called} could not be used ({error}); it was set aside as {name} and a new one was begun"
         return _connect_writable(path, form), note
 
@@ -70,7 +70,7 @@ def _length(path: str) -> int:
         return 0
 
 
-def _set_aside(path: Path, now: datetime) -> str:
+def set_aside(path: Path, now: datetime) -> str:
     """Rename the files under a dated name. The database goes last: until then the next start finds it again."""
     stamp = f"{path.stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     number, target = 1, path.with_name(f"{stamp}.broken.db")

@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.journal.collect import Collected, Keep, collect, only_one
 from reconciler.journal.runs import Runs, seen
+from reconciler.model.errors import JournalError
 from reconciler.model.run import Run, Verdict
 from tests.records.build import DEAD, NOON, alive, files, lines, put, spool
 
@@ -144,6 +145,22 @@ def test_a_broken_database_is_set_aside_under_a_dated_name(tmp_path: Path, conte
     assert found.recorded == 2
     assert "set aside as runs-20261121T120000Z.broken.db" in found.notes[0]
     assert (tmp_path / "runs/runs-20261121T120000Z.broken.db").read_bytes() == content
+
+
+def test_damage_that_is_found_only_on_the_way_is_set_aside_too(tmp_path: Path) -> None:
+    minutes(tmp_path, 600)
+    collected(tmp_path)
+    database = tmp_path / "runs/runs.db"
+    content = bytearray(database.read_bytes())
+    content[4096 * 10 : 4096 * 11] = b"\xff" * 4096
+    database.write_bytes(content)
+    later = spool(tmp_path, "a", NOON + MINUTE)
+    with Runs(tmp_path, NOON, alive) as runs, pytest.raises(JournalError) as raised:
+        runs.newest()
+    assert "runs --collect" in (raised.value.hint or "")
+    found = collected(tmp_path)
+    assert "set aside as runs-20261121T120000Z.broken.db" in found.notes[0]
+    assert later.stem in [run.id for run in recorded(tmp_path)]
 
 
 def test_while_another_collects_nothing_is_done(tmp_path: Path) -> None:
