@@ -34,7 +34,7 @@ def command(name: str, follow: bool, count: int | None, id_: str | None) -> int:
     At a terminal, control characters are spelled out.
 
     \b
-    Exit codes: 0 done; 1 error, for example an unknown NAME or a run without a log.
+    Exit codes: 0 done, also after Ctrl-C; 1 error, for example an unknown NAME.
     """
     app = application(Path(DEFAULT_PATH))
     with open_records(app) as (found, _):
