@@ -25,7 +25,7 @@ from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
-from reconciler.model.errors import ExitCode, ReconcileError, Refused, StalePlan
+from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Listener, ignore
 from reconciler.model.intent import Intent, Request
 from reconciler.model.mask import Mask
@@ -34,6 +34,7 @@ from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.state import Snapshot
 from reconciler.outlook import foretold
 from reconciler.past import NOTHING, PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, way_back
+from reconciler.refusals import refuse
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
 
@@ -101,8 +102,14 @@ class App:
         desired = with_sources(desired, wanted, self.registry.providers)
         if mask_key is not None:
             snapshot = replace(snapshot, mask_key=mask_key)
-        decision = foretold(reconcile.decide(desired, wanted, snapshot, request, self.registry.providers), snapshot)
+        decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
+        decision = foretold(decision, snapshot, lambda: self._measured(snapshot))
         return Planned(desired, request, snapshot, decision, intents=wanted)
+
+    def _measured(self, snapshot: Snapshot) -> Mapping[str, float]:
+        from reconciler.records import measured
+
+        return measured(self.folders.state, self.host, snapshot.inventory)
 
     def plan_against(self, request: Request, snapshot: Snapshot, desired: Desired) -> Planned:
         """The plan that the host of a saved snapshot would make of this tree."""
@@ -222,7 +229,7 @@ class App:
 
     def carry_out(self, planned: Planned, journal: Journal, verb: str) -> Outcome:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""
-        refuse(planned)
+        refuse(planned.plan)
         jobs.prepare(self.folders, planned.intents, self.host.facts().runner)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
         if planned.plan.steps:
@@ -245,6 +252,9 @@ class App:
                 journal.confirm_inventory()
             if outcome.rollout:
                 journal.prune_history(KEPT_ROLLOUTS)
+                from reconciler.records import rolled_out
+
+                rolled_out(self.folders.state, self.host, journal, self.listener)
         return outcome
 
 
@@ -254,27 +264,6 @@ def _stands_for(planned: Planned, journal: Journal) -> Revision | None:
         return None
     stable = journal.stable()
     return stable[1] if stable else NOTHING
-
-
-def refuse(planned: Planned) -> None:
-    """Raises Refused where a guard said no."""
-    vetoes = planned.plan.vetoes
-    if vetoes:
-        count = len(vetoes)
-        raise Refused(
-            f"cannot apply the plan: {count} refusal{'s' if count != 1 else ''}, the first: {vetoes[0].message}",
-            where=str(vetoes[0].id) if vetoes[0].id else None,
-            hint=vetoes[0].hint,
-        )
-
-
-def require_same(fingerprint: str, again: Planned) -> None:
-    """Raises StalePlan unless the plan made afresh has this fingerprint."""
-    if again.plan.fingerprint != fingerprint:
-        raise StalePlan(
-            "cannot apply the plan: something changed since it was made, so it would no longer do what it says",
-            hint="run `reconcile plan` again and read the new plan",
-        )
 
 
 def wire(

@@ -55,10 +55,15 @@ def remembered(state: Path, intents: Sequence[Intent], inventory: Sequence[Owned
         call = called(entry.state.attributes.get("command"))
         if call is None or not call[1] or wanted.get(entry.id) == call[1]:
             continue
-        settings = _read(state / FOLDER / f"{call[0]}-{call[1]}.json")
-        if settings is not None:
-            found[call[1]] = settings
+        known = settings(state, *call)
+        if known is not None:
+            found[call[1]] = known
     return found
+
+
+def settings(state: Path, name: str, digest: str) -> Json:
+    """What a job file says; None where it cannot be read."""
+    return _read(state / FOLDER / f"{name}-{digest}.json")
 
 
 def forget(state: Path, kept: Collection[str]) -> None:

@@ -134,10 +134,11 @@ def _theirs(item: Imported, provider: str) -> Entry:
     return Entry(table, foreign=item.where)
 
 
-def foretold(decision: Decision, snapshot: Snapshot) -> Decision:
+def foretold(decision: Decision, snapshot: Snapshot, measured: Callable[[], Mapping[str, float]] = dict) -> Decision:
     """The decision, with a notice for everything that its change of schedules makes worse.
 
-    Notices take no part in the fingerprint. Foreign entries are not looked at: a plan is made of its snapshot.
+    `measured` says how long runs take, and is asked only where a schedule changes. Notices take no part in the
+    fingerprint. Foreign entries are not looked at: a plan is made of its snapshot.
     """
     plan = decision.plan
     moved = [change for change in _scheduled(plan) if _moves(change)]
@@ -145,6 +146,7 @@ def foretold(decision: Decision, snapshot: Snapshot) -> Decision:
         return decision
     from reconciler.runs.worse import Moved, worse
 
+    snapshot = replace(snapshot, durations=snapshot.durations or measured())
     same = _unchanged(snapshot, {(change.provider, change.id) for change in moved})
     before = {change.id: entry for change in moved if (entry := _before(change, snapshot)) is not None}
     after = {change.id: entry for change in moved if (entry := _after(change, snapshot)) is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,21 +82,25 @@ def _standing(app: App) -> tuple[Entry, ...]:
     from reconciler import jobs, outlook
     from reconciler.engine.observe import Supports
     from reconciler.host.readonly import ReadOnlyHost
+    from reconciler.records import measured
 
     with app.journal() as journal:
         inventory = journal.inventory()
     supports = Supports(ReadOnlyHost(app.host), app.registry.providers)
     settings = jobs.remembered(app.folders.state, (), inventory)
-    return outlook.standing(inventory, settings, {}, supports)
+    return outlook.standing(inventory, settings, measured(app.folders.state, app.host, inventory), supports)
 
 
 def _planned(app: App) -> tuple[Entry, ...]:
     """What would stand once the manifests are applied."""
     from reconciler import jobs, outlook
+    from reconciler.records import measured
 
     planned = app.plan(app.request())
-    settings = jobs.remembered(app.folders.state, (), planned.snapshot.inventory)
-    return outlook.as_planned(planned.plan, planned.snapshot, planned.intents, settings)
+    inventory = planned.snapshot.inventory
+    settings = jobs.remembered(app.folders.state, (), inventory)
+    snapshot = replace(planned.snapshot, durations=measured(app.folders.state, app.host, inventory))
+    return outlook.as_planned(planned.plan, snapshot, planned.intents, settings)
 
 
 def _rendered(found: Forecast, heading: Heading, output: str, *, to_file: bool) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from reconciler.app import App, Planned, refuse, require_same
+from reconciler.app import App, Planned
 from reconciler.cli.session import print_json
 from reconciler.cli.show_plan import show_plan
 from reconciler.engine.rollout import Outcome
 from reconciler.journal.journal import Journal
 from reconciler.model.errors import ExitCode, ReconcileError
+from reconciler.refusals import refuse, require_same
 
 Maker = Callable[[Journal], Planned]
 
@@ -28,13 +29,13 @@ def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, finger
                 return report(recovered, output, None)
         planned = make(journal)
         if fingerprint is not None:
-            require_same(fingerprint, planned)
+            require_same(fingerprint, planned.plan)
         if output != "json":
             sys.stdout.write(show_plan(planned, output, sys.stdout))
             sys.stdout.flush()
         if planned.plan.vetoes and output == "json":
             _print_outcome(Outcome(0, ExitCode.REFUSED, "refused by a guard"), planned)
-        refuse(planned)
+        refuse(planned.plan)
         if yes or not planned.plan.steps:
             return report(app.carry_out(planned, journal, verb), output, planned)
     if not _agreed(planned):
@@ -42,7 +43,7 @@ def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, finger
         return ExitCode.ERROR
     with app.writing(verb) as journal:
         again = make(journal)
-        require_same(planned.plan.fingerprint, again)
+        require_same(planned.plan.fingerprint, again.plan)
         return report(app.carry_out(again, journal, verb), output, again)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
@@ -17,8 +18,12 @@ from reconciler.model.data import Json
 from reconciler.model.event import Listener, ignore
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from reconciler.app import App
     from reconciler.model.address import ResourceId
+    from reconciler.model.mask import Mask
+    from reconciler.records import Records
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_PATH = "desired"
@@ -105,6 +110,47 @@ class Signals:
     def stopping(self, count: int) -> str | None:
         """The signal to stop for, once `count` of them have come."""
         return self._names[count - 1] if len(self._names) >= count else None
+
+
+@contextmanager
+def open_records(app: App) -> Iterator[tuple[Records, Mask]]:
+    """What is known of the runs on this host, and what hides secrets in it. Says on stderr what is in the way."""
+    from reconciler.model.mask import Mask
+    from reconciler.records import records
+
+    with app.journal() as journal:
+        inventory, mask = journal.inventory(), Mask(journal.mask_key())
+    with records(app.folders.state, app.host, inventory) as found:
+        for notice in found.notices:
+            sys.stderr.write(f"warning: {notice}\n")
+        yield found, mask
+
+
+def since_option(default: str | None = None) -> Callable[[F], F]:
+    return click.option(
+        "--since",
+        "since_",
+        metavar="TIME",
+        default=default,
+        show_default=bool(default),
+        help="A duration (7d) or a date.",
+    )
+
+
+def since(text: str, now: datetime, timezone: str) -> datetime:
+    """The instant that `--since` names: so long ago, or a date (with a time) on the host's clock."""
+    from datetime import UTC, datetime, timedelta
+
+    from reconciler.cli.render.runs import zone_of
+    from reconciler.model.duration import parse_duration
+
+    try:
+        if text[:4].isdigit() and "-" in text:
+            found = datetime.fromisoformat(text)
+            return found if found.tzinfo else found.replace(tzinfo=zone_of(timezone) or UTC)
+        return now - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError) as error:
+        raise click.UsageError(f"--since: {error}") from error
 
 
 def print_json(value: Json) -> None:

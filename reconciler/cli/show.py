@@ -1,4 +1,4 @@
-"""`reconcile show`: one rollout, step by step."""
+"""`reconcile show`: one rollout, step by step; or one run of an automation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.session import DEFAULT_PATH, application, output_option, print_json, wants_colour
+from reconciler.cli.session import (
+    DEFAULT_PATH,
+    application,
+    open_records,
+    output_option,
+    print_json,
+    wants_colour,
+)
 
 if TYPE_CHECKING:
     from reconciler.cli.render.rollout import StepLine
@@ -18,10 +25,38 @@ if TYPE_CHECKING:
 
 
 @click.command
-@click.argument("rollout", type=click.IntRange(min=1))
+@click.argument("what", metavar="ROLLOUT | NAME[/ID]")
 @output_option("text", "json")
-def command(rollout: int, output: str) -> int:
-    """Show the rollout with the number ROLLOUT: what it set out to do, and what became of each step."""
+def command(what: str, output: str) -> int:
+    """Show the rollout with that number: what it set out to do, and what became of each step.
+
+    With the NAME of an automation, show its last run; with NAME/ID, that run: when, how long, why it ended
+    as it did, and the end of its output. Changes nothing.
+
+    \b
+    Exit codes: 0 done, whatever became of it; 1 error, for example an unknown NAME.
+    """
+    if what.isascii() and what.isdecimal():
+        return _rollout(int(what), output)
+    return _run(what, output)
+
+
+def _run(name: str, output: str) -> int:
+    from reconciler.cli.render.records import run_text
+    from reconciler.cli.render.records_json import run_json
+
+    app = application(Path(DEFAULT_PATH))
+    with open_records(app) as (found, mask):
+        run = found.run(name)
+    if output == "json":
+        print_json(mask.json(run_json(run, whole=True)))
+        return 0
+    colour = wants_colour(sys.stdout, os.environ)
+    sys.stdout.write(run_text(run, timezone=app.host.facts().timezone, mask=mask, colour=colour))
+    return 0
+
+
+def _rollout(rollout: int, output: str) -> int:
     from reconciler.model.mask import Mask
     from reconciler.past import plugins
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +31,26 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
     app = application(path)
     with app.journal() as journal:
         planned = app.plan(app.request(), journal=journal) if path.exists() else None
-        status = _status(app, journal, planned)
+        status = replace(_status(app, journal, planned), runs=_runs(app))
         mask = Mask(journal.mask_key())
     if output == "json":
         print_json(mask.json(encode(status)))
     else:
         sys.stdout.write(status_text(status, mask=mask, colour=wants_colour(sys.stdout, os.environ)))
     return 0
+
+
+def _runs(app: App) -> str:
+    """How the runs of the last day went, in one line; empty where there are none."""
+    if not (app.folders.state / "runs").is_dir():
+        return ""
+    from reconciler.cli.render.records import lately
+    from reconciler.cli.session import open_records
+
+    with open_records(app) as (found, _):
+        day = found.now - timedelta(days=1)
+        runs = found.runs.newest(since=day)
+        return lately(runs, found.trouble(day, runs))
 
 
 def _status(app: App, journal: Journal, planned: Planned | None) -> Status:

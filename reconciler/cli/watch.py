@@ -69,6 +69,7 @@ def _interval(text: str | None, default: float) -> float:
 def _pass(app: App, desired: Desired, accept: frozenset[str]) -> tuple[ExitCode, str]:
     """Recover, plan, apply. An empty text means that there was nothing to say."""
     from reconciler.cli.rollout import ending, recovery
+    from reconciler.records import upkeep
 
     with app.writing("watch") as journal:
         recovered = app.recover(journal)
@@ -76,6 +77,7 @@ def _pass(app: App, desired: Desired, accept: frozenset[str]) -> tuple[ExitCode,
             _say(recovery(recovered))
         planned = app.plan(app.request(accept=accept), desired=desired, journal=journal)
         outcome = app.carry_out(planned, journal, "apply")
+        upkeep(app.folders.state, app.host, journal.inventory(), app.listener)
         return outcome.code, ending(outcome) if outcome.rollout else ""
 
 

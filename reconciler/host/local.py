@@ -232,7 +232,7 @@ def _remove_abandoned(folder: Path) -> None:
     """Remove temporary files whose writers died before they could rename or remove them."""
     for path in folder.glob(".reconciler-*-*.tmp"):
         writer = path.name.split("-")[1]
-        if writer.isdecimal() and not system.lives(int(writer)):
+        if writer.isdecimal() and not system.is_running(int(writer)):
             path.unlink(missing_ok=True)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import IO, TypeAlias, cast
+from typing import IO, Any, TypeAlias, cast
 
 from reconciler.host.limits import OUTPUT_LIMIT, PROBE_TAIL
 from reconciler.host.protocol import Completed
@@ -50,6 +50,37 @@ def run_for_tail(
 
     process = _start(argv, directory, environment, b"", stderr=subprocess.STDOUT)
     return Completed(_attend(process, argv, timeout, (keep,)), bytes(tail), b"")
+
+
+def in_foreground(argv: Sequence[str], *, environment: Mapping[str, str], user: str = "", quiet: bool = False) -> int:
+    """Run at our own terminal until it ends; Ctrl-C is the program's business. Its exit code, 128+n for signal n.
+
+    `user`: as whom, for root. `quiet`: its output goes nowhere.
+    """
+    nowhere = subprocess.DEVNULL if quiet else None
+    # Handlers, not SIG_IGN: the program would inherit that.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        process = subprocess.Popen(list(argv), env=environment, stdout=nowhere, stderr=nowhere, **_account(user))
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
+        code = process.wait()
+    except OSError as error:
+        raise HostError(f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 - code if code < 0 else code
+
+
+def _account(user: str) -> dict[str, Any]:
+    import pwd
+
+    if not user:
+        return {}
+    entry = pwd.getpwnam(user)
+    home = entry.pw_dir if os.path.isdir(entry.pw_dir) else "/"  # noqa: PTH112
+    groups = os.getgrouplist(user, entry.pw_gid)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups, "cwd": home}
 
 
 def shown(argv: Sequence[str]) -> str:

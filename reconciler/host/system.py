@@ -112,7 +112,7 @@ def _valid(name: str) -> str:
     return ""
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether there is such a process, whoever's it is."""
     try:
         os.kill(pid, 0)
@@ -158,6 +158,31 @@ def _alive(proc: Path, pid: int) -> bool:
     """A zombie keeps its name but runs nothing. The state follows the last `)`: names may hold one."""
     stat = _stat_field(proc, pid, "stat")
     return stat is not None and stat.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def lives(pid: int, created: str) -> bool:
+    """Whether that very process lives: a pid with its time of creation, as /proc counts it or `ps` writes it."""
+    if pid <= 0 or not created:
+        return False
+    platform: str = sys.platform
+    if platform == "linux":
+        stat = _stat_field(Path("/proc"), pid, "stat")
+        fields = stat.rpartition(b")")[2].split() if stat else []
+        return len(fields) > 19 and fields[19].decode() == created and fields[0] not in {b"Z", b"X"}
+    from reconciler.host.process import run
+
+    asked = run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], timeout=5, stdin=b"", environment={"LC_ALL": "C", **os.environ}
+    )
+    return "_".join(asked.stdout.decode("utf-8", "replace").split()) == created
 
 
 def from_psutil(names: frozenset[str]) -> tuple[int, ...]:

@@ -14,10 +14,12 @@ from reconciler.model.errors import JournalError
 
 BUSY_SECONDS = 5.0
 OLDEST_SQLITE = (3, 38)  # STRICT tables and built-in JSON; an older one would call a healthy journal malformed
+JOURNAL = "the journal"
 
-_SPACE = "free some space there; the journal still holds everything up to the last completed step"
+_SPACE = "free some space there; what was completed before is kept"
 _ACCESS = "check who owns the folder and its mode, or name another one in RECONCILER_STATE_DIR"
 _DAMAGED = "move journal.db away; the next apply begins a new one and finds its resources by their marks"
+_OTHER = "`reconcile runs --collect` sets it aside and begins a new one"
 _CAUSES = {
     sqlite3.SQLITE_FULL: ("the disk is full", _SPACE),
     sqlite3.SQLITE_IOERR: ("the disk is full or failing", _SPACE),
@@ -35,7 +37,7 @@ class Broken(Exception):
 
 
 @contextmanager
-def explained(path: Path, verb: str) -> Iterator[None]:
+def explained(path: Path, verb: str, what: str = JOURNAL) -> Iterator[None]:
     """Turn what SQLite and the operating system raise into a JournalError that says what to do."""
     try:
         yield
@@ -44,12 +46,14 @@ def explained(path: Path, verb: str) -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         cause, hint = _CAUSES.get(_code(error), (str(error), None))
-        raise JournalError(f"cannot {verb} the journal: {cause}", where=str(path), hint=hint) from error
+        if what != JOURNAL and hint is not None:
+            hint = _OTHER if hint == _DAMAGED else hint.replace("journal.db", path.name)
+        raise JournalError(f"cannot {verb} {what}: {cause}", where=str(path), hint=hint) from error
     except OSError as error:
         cause = error.strerror or str(error)
-        raise JournalError(f"cannot {verb} the journal: {cause}", where=str(path), hint=_ACCESS) from error
+        raise JournalError(f"cannot {verb} {what}: {cause}", where=str(path), hint=_ACCESS) from error
     except (ValueError, KeyError) as error:  # a value of another shape than the model's
-        raise JournalError(f"cannot {verb} the journal: {error}", where=str(path), hint=_DAMAGED) from error
+        raise JournalError(f"cannot {verb} {what}: {error}", where=str(path), hint=_DAMAGED) from error
 
 
 def _code(error: sqlite3.Error) -> int:

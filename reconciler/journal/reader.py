@@ -1,4 +1,4 @@
-"""A journal read without leaving a trace: nothing is created, migrated, recovered or set aside, not even beside it.
+"""A database of ours read without a trace: nothing is created, migrated, recovered or set aside, not even beside it.
 
 No locks either, so a plan never stands in the way of an apply.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from reconciler.journal.database import Broken, cannot_open, connect, is_damage
-from reconciler.journal.schema import FORMAT, format_of, inspect, migrate, require_ours
+from reconciler.journal.schema import JOURNAL, Format, format_of, inspect, migrate, require_ours
 from reconciler.model.errors import JournalError
 
 T = TypeVar("T")
@@ -36,8 +36,9 @@ class Reader:
     file is read as it stands; should a writer come meanwhile, the stamp tells, and the query is made again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, form: Format = JOURNAL) -> None:
         self._path = path
+        self._form = form
         self._stamp: _Stamp | None = None
         self._connection = connect(":memory:")
         self._opened = False
@@ -59,7 +60,9 @@ class Reader:
             if (stamp is not None and stamp.log) or _stamp(self._path) == stamp:
                 return answer
         raise JournalError(
-            "cannot read the journal: it keeps changing", where=str(self._path), hint="wait until the apply has ended"
+            f"cannot read {self._form.called}: it keeps changing",
+            where=str(self._path),
+            hint="wait until the writing has ended",
         )
 
     def close(self) -> None:
@@ -76,22 +79,23 @@ class Reader:
     def _reopen(self, stamp: _Stamp | None) -> None:
         self.close()
         self.missing, self.trouble = stamp is None, None
-        self._connection = _empty() if stamp is None else self._open(stamp)
+        self._connection = _empty(self._form) if stamp is None else self._open(stamp)
         self._stamp, self._opened = stamp, True
 
     def _open(self, stamp: _Stamp) -> sqlite3.Connection:
         connection = _connect(self._path, stamp)
         try:
-            require_ours(connection)
-            if format_of(connection) < FORMAT:
-                connection = _migrated_copy(connection)
-            inspect(connection)
+            require_ours(connection, self._form)
+            if format_of(connection, self._form) < len(self._form.migrations):
+                connection = _migrated_copy(connection, self._form)
+            inspect(connection, self._form)
         except (Broken, sqlite3.Error) as error:
             connection.close()
             if isinstance(error, sqlite3.Error) and not is_damage(error):
                 raise
-            self.trouble = f"the journal cannot be used ({error}); the next apply sets it aside and begins a new one"
-            return _empty()
+            form = self._form
+            self.trouble = f"{form.called} cannot be used ({error}); {form.begins} sets it aside and begins a new one"
+            return _empty(self._form)
         except BaseException:
             connection.close()
             raise
@@ -128,12 +132,12 @@ def _connect(path: Path, stamp: _Stamp) -> sqlite3.Connection:
     return connection
 
 
-def _migrated_copy(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """An older journal as the newest format shows it, in memory."""
+def _migrated_copy(connection: sqlite3.Connection, form: Format) -> sqlite3.Connection:
+    """An older file as the newest format shows it, in memory."""
     copy = connect(":memory:")
     try:
         connection.backup(copy)
-        migrate(copy)
+        migrate(copy, form=form)
     except BaseException:
         copy.close()
         raise
@@ -141,7 +145,7 @@ def _migrated_copy(connection: sqlite3.Connection) -> sqlite3.Connection:
     return copy
 
 
-def _empty() -> sqlite3.Connection:
+def _empty(form: Format) -> sqlite3.Connection:
     connection = connect(":memory:")
-    migrate(connection)
+    migrate(connection, form=form)
     return connection

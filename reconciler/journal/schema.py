@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from reconciler.journal.database import Broken, transaction
 from reconciler.model.errors import JournalError
@@ -74,6 +75,18 @@ MIGRATIONS: tuple[str, ...] = (_HISTORY, _OWNERSHIP)
 FORMAT = len(MIGRATIONS)
 TABLES = frozenset({"rollouts", "plans", "steps", "stable", "meta", "inventory", "quarantine"})
 
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a database file of ours holds. `damage` is a query that says what cannot be trusted in it."""
+
+    called: str  # for people
+    migrations: tuple[str, ...]
+    tables: frozenset[str]
+    damage: str
+    begins: str  # what makes a new one, where the old one is broken
+
+
 _DAMAGE = """
 SELECT 'its inventory is damaged' FROM inventory WHERE NOT json_valid(entry)
 UNION ALL SELECT 'its list of quarantined revisions is damaged' FROM quarantine WHERE NOT json_valid(revision)
@@ -84,41 +97,45 @@ UNION ALL SELECT 'its stable pointer is damaged' FROM stable WHERE rollout NOT I
 LIMIT 1
 """
 
+JOURNAL = Format("the journal", MIGRATIONS, TABLES, _DAMAGE, "the next apply")
 
-def format_of(connection: sqlite3.Connection) -> int:
+
+def format_of(connection: sqlite3.Connection, form: Format = JOURNAL) -> int:
     """The format that the file is in. Raises JournalError where it is newer than this program knows."""
     (number,) = connection.execute("PRAGMA user_version").fetchone()
-    if number > FORMAT:
+    known = len(form.migrations)
+    if number > known:
         raise JournalError(
-            f"cannot open the journal: its format is {number}, and this version of reconciler knows up to {FORMAT}",
-            hint="run the newer version of reconciler that wrote it; the journal was left as it is",
+            f"cannot open {form.called}: its format is {number}, and this version of reconciler knows up to {known}",
+            hint=f"run the newer version of reconciler that wrote it; {form.called} was left as it is",
         )
     return int(number)
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
+def migrate(connection: sqlite3.Connection, migrations: Sequence[str] | None = None, form: Format = JOURNAL) -> None:
     """Bring the file to the newest format, all missing migrations in one transaction or none."""
-    if format_of(connection) >= len(migrations):
+    migrations = form.migrations if migrations is None else migrations
+    if format_of(connection, form) >= len(migrations):
         return
     with transaction(connection):
-        present = format_of(connection)  # another process may have been faster
+        present = format_of(connection, form)  # another process may have been faster
         for script in migrations[present:]:
             for statement in _statements(script):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {max(present, len(migrations))}")
 
 
-def require_ours(connection: sqlite3.Connection) -> None:
+def require_ours(connection: sqlite3.Connection, form: Format = JOURNAL) -> None:
     """Raise where the file is of a newer format, or a database of something else. Writes nothing."""
-    if format_of(connection) == 0 and _tables(connection):
+    if format_of(connection, form) == 0 and _tables(connection):
         raise Broken("it holds tables of something else")
 
 
-def inspect(connection: sqlite3.Connection) -> None:
+def inspect(connection: sqlite3.Connection, form: Format = JOURNAL) -> None:
     """Read what every command depends on; raise Broken where that cannot be trusted. Walks the inventory, no more."""
-    if missing := TABLES - _tables(connection):
+    if missing := form.tables - _tables(connection):
         raise Broken(f"it lacks the table {min(missing)}")
-    damage = connection.execute(_DAMAGE).fetchone()
+    damage = connection.execute(form.damage).fetchone()
     if damage is not None:
         raise Broken(damage[0])
 

@@ -1,4 +1,4 @@
-"""The journal's file opened for writing: created, migrated, or set aside under a dated name where it is broken.
+"""A database of ours opened for writing: created, migrated, or set aside under a dated name where it is broken.
 
 Nothing that was there is ever overwritten or deleted.
 """
@@ -11,31 +11,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.journal.database import Broken, connect, is_damage
-from reconciler.journal.schema import inspect, migrate, require_ours
+from reconciler.journal.schema import JOURNAL, Format, inspect, migrate, require_ours
 from reconciler.model.errors import JournalError
 
 _COMPANIONS = ("-wal", "-shm")  # what SQLite keeps beside a database in WAL mode
 
 
-def open_writable(path: Path, now: datetime) -> tuple[sqlite3.Connection, str | None]:
-    """A connection to a journal in the newest format, and what was set aside to get it. Call it under the lock."""
+def open_writable(path: Path, now: datetime, form: Format = JOURNAL) -> tuple[sqlite3.Connection, str | None]:
+    """A connection to a file in the newest format, and what was set aside to get it. Call it under the lock."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _connect_writable(path), None
+        return _connect_writable(path, form), None
     except Broken as error:
-        name = _set_aside(path, now)
-        note = f"the journal could not be used ({error}); it was set aside as {name} and a new one was begun"
-        return _connect_writable(path), note
+        name = set_aside(path, now)
+        note = f"{form.called} could not be used ({error}); it was set aside as {name} and a new one was begun"
+        return _connect_writable(path, form), note
 
 
-def _connect_writable(path: Path) -> sqlite3.Connection:
+def _connect_writable(path: Path, form: Format) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     fresh = path.stat().st_size == 0
     if fresh and _length(f"{path}-wal"):
         raise Broken("it is empty although its log is not")  # SQLite would delete that log
     connection = connect(str(path))
     try:
-        _prepare(connection, path)
+        _prepare(connection, path, form)
     except sqlite3.Error as error:
         connection.close()
         if is_damage(error):
@@ -49,18 +49,18 @@ def _connect_writable(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    require_ours(connection)  # before anything is written: what is not ours to change stays as it is
+def _prepare(connection: sqlite3.Connection, path: Path, form: Format) -> None:
+    require_ours(connection, form)  # before anything is written: what is not ours to change stays as it is
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise JournalError(
-            "cannot open the journal: this file system cannot share memory between programs",
+            f"cannot open {form.called}: this file system cannot share memory between programs",
             where=str(path),
             hint="name a folder on a local disk in RECONCILER_STATE_DIR",
         )
     for setting in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON", "cell_size_check = ON"):
         connection.execute(f"PRAGMA {setting}")
-    migrate(connection)
-    inspect(connection)
+    migrate(connection, form=form)
+    inspect(connection, form)
 
 
 def _length(path: str) -> int:
@@ -70,9 +70,9 @@ def _length(path: str) -> int:
         return 0
 
 
-def _set_aside(path: Path, now: datetime) -> str:
+def set_aside(path: Path, now: datetime) -> str:
     """Rename the files under a dated name. The database goes last: until then the next start finds it again."""
-    stamp = f"journal-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    stamp = f"{path.stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     number, target = 1, path.with_name(f"{stamp}.broken.db")
     while any(Path(f"{target}{suffix}").exists() for suffix in ("", *_COMPANIONS)):
         number += 1

@@ -199,7 +199,7 @@ class Output(Model):
 class Keep(Model):
     """How many records and logs of runs are kept."""
 
-    runs: int = Field(1000, ge=1, description="Number of runs.")
+    runs: int = Field(20_000, ge=1, description="Number of runs; the newest 1000 keep the end of their output.")
     days: int = Field(90, ge=1, description="Age in days.")
     bytes: Size = Field(100 * 2**20, description="Size of their logs, all together.")
 

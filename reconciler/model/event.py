@@ -23,6 +23,7 @@ class EventType(StrEnum):
     UNDO_STARTED = "undo-started"
     UNDO_DONE = "undo-done"
     UNDO_FAILED = "undo-failed"
+    NOTED = "noted"
 
 
 @dataclass(frozen=True, slots=True)

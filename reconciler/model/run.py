@@ -31,6 +31,7 @@ class Verdict(StrEnum):
 
 ENDED_WELL = frozenset({Verdict.SUCCEEDED, Verdict.SKIPPED})
 UNFINISHED = frozenset({Verdict.RUNNING})
+_MOST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _run(lines: list[Mapping[str, Json]]) -> Run:
     started, ended = cast(datetime, _instant(start["started"])), _instant(end.get("ended"))
     elapsed = None if ended is None else (ended - started).total_seconds()
     runner = cast("Mapping[str, Json]", start.get("runner") or {})
-    attempts = [line for line in lines if "attempt" in line]
+    tried = sum("attempt" in line for line in lines)
     return Run(
         automation=str(start["automation"]),
         id=str(start["id"]),
@@ -106,22 +107,37 @@ def _run(lines: list[Mapping[str, Json]]) -> Run:
         verdict=Verdict(str(end.get("verdict", Verdict.RUNNING))),
         reason=str(end.get("reason", "")),
         ended=ended,
-        exit=cast("int | None", end.get("exit")),
-        signal=cast("int | None", end.get("signal")),
-        attempts=cast(int, end.get("attempts", max(1, len(attempts)))),
+        exit=_whole(end.get("exit")),
+        signal=_whole(end.get("signal")),
+        attempts=_whole(end.get("attempts")) or max(1, tried),
         trigger=str(start.get("trigger", "schedule")),
         host=str(start.get("host", "")),
         revision=str(start.get("revision", "")),
         job=str(start.get("job", "")),
         command=tuple(map(str, cast("list[Json]", start.get("command") or []))),
-        duration=cast("float | None", end.get("duration", elapsed)),
-        cpu=float(cast(float, end.get("cpu", 0))),
-        peak=int(cast(int, end.get("peak", 0))),
+        duration=_number(end.get("duration", end.get("seconds")), elapsed),
+        cpu=_number(end.get("cpu"), 0.0) or 0.0,
+        peak=_whole(end.get("peak")) or 0,
         tail=str(end.get("tail", "")),
-        output_bytes=int(cast(int, end.get("outputBytes", 0))),
+        output_bytes=_whole(end.get("outputBytes")) or 0,
         log=str(end.get("log", "")),
-        runner=(int(cast(int, runner.get("pid", 0))), str(runner.get("created", "")), str(runner.get("boot", ""))),
+        runner=(_whole(runner.get("pid")) or 0, str(runner.get("created", "")), str(runner.get("boot", ""))),
     )
+
+
+def _whole(value: Json) -> int | None:
+    """A count that any database can hold."""
+    if value is None or (type(value) is int and abs(value) < _MOST):
+        return value
+    raise ValueError(f"{value!r} is no count")
+
+
+def _number(value: Json, default: float | None) -> float | None:
+    if value is None:
+        return default
+    if type(value) in (int, float) and abs(cast(float, value)) < _MOST:
+        return float(cast(float, value))
+    raise ValueError(f"{value!r} is no number of seconds")
 
 
 def _instant(value: Json) -> datetime | None:

@@ -44,14 +44,12 @@ def judge(table: Timetable, runs: Sequence[Run], after: datetime, now: datetime)
     A run belongs to the slot that it names, else to the last slot before it started. Manual runs fill no slot.
     """
     due = list(slots(table, after, now))
-    taken: dict[datetime, Run] = {}
+    named, taken = set(due), dict[datetime, Run]()
     for run in sorted(runs, key=lambda run: run.started):
         if run.trigger == "manual":
             continue
         index = bisect_right(due, run.started) - 1
-        wanted = (
-            run.scheduled if run.scheduled in taken or run.scheduled in due else due[index] if index >= 0 else None
-        )
+        wanted = run.scheduled if run.scheduled in named else due[index] if index >= 0 else None
         if wanted is not None:
             taken.setdefault(wanted, run)
     return tuple(_slots(table, due, taken, now))

@@ -10,7 +10,7 @@ from math import ceil
 
 from reconciler.model.run import UNFINISHED, Run, Verdict
 
-_FEW = 8  # runs below which nothing is said about a trend
+_FEW = 6  # runs below which nothing is said about a trend
 _MOST = 200  # newest runs that a trend is made of: every pair of them is compared
 _RISING = 0.5  # growth over all of them, as a share of the median
 _FLAKY = 0.2  # share of neighbouring runs of which one succeeded and the other did not

@@ -486,7 +486,7 @@ def test_a_retagged_image_is_drift_where_the_manifest_follows_the_tag(place: Pla
         follower = State({**canonical(one).attributes, "pull": "always"})
         place.engine.stop(place.row("rt-web").id, 3)
         place.engine.remove(place.row("rt-web").id)
-        made = body(follower, marks(one.id, follower, place.row("rt-still").image_id), "/root")
+        made = body(follower, marks(one.id, follower, place.row("rt-still").image_id, place.engine.holder), "/root")
         place.engine.start(place.engine.create("rt-web", made))
         assert place.seen()[one.id].state == follower
         old = place.row("rt-web").image_id

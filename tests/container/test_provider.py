@@ -12,7 +12,7 @@ from reconciler.model.change import Action, Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, ObserveError, UnsupportedSpec
 from reconciler.model.resource import Resource
-from reconciler.model.state import Observed, State
+from reconciler.model.state import Observed, Ownership, State
 from reconciler.provider import Wanted
 from reconciler.providers.container.api import split_reference
 from reconciler.providers.container.provider import Container
@@ -486,3 +486,24 @@ def test_a_container_of_somebody_else_in_the_way_is_a_refusal() -> None:
     (found,) = PROVIDER.review(facts, {}, [made])
     assert (found.message, found.hazard) == ("a container of somebody else is called web", None)
     assert PROVIDER.review({}, {}, [made]) == ()
+
+
+@pytest.mark.parametrize("other", [{"user": "ada"}, {"state": "/srv/other"}])
+def test_another_reconciler_on_the_same_engine_keeps_its_containers(other: dict[str, str]) -> None:
+    """An engine is shared: by its users, and by state folders of one of them."""
+    mine, theirs = fake_host(), fake_host()
+    theirs.services, theirs.host_facts = mine.services, replace(mine.host_facts, **other)
+    made = create(theirs, service("web"))
+    assert seen(mine) == {}
+    (twin,) = seen(mine, Wanted(made.id, canonical(service("web")), None)).values()
+    assert twin.ownership is Ownership.FOREIGN
+    adopt = change(
+        str(made.id), twin.state, canonical(service("web")), action=Action.ADOPT, provider="container",
+        restore=twin.restore,
+    )  # fmt: skip
+    with pytest.raises(Conflict, match=r"the reconciler of .* holds it"):
+        Container().apply(mine, [adopt])
+    create(mine, service("db"))
+    delete(mine, service("db"))
+    assert status(mine, "web") == "running"
+    assert [item.ownership for item in seen(theirs).values()] == [Ownership.OURS]

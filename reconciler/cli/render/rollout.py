@@ -61,6 +61,7 @@ class Status:
     lock_holder: str | None = None
     backends: Mapping[str, str | None] | None = None  # name -> why it cannot be used, None where it can
     notices: tuple[str, ...] = ()
+    runs: str = ""  # how those of automations went lately
 
 
 def history_text(
@@ -136,6 +137,7 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
             ("owned here", several(status.owned, "resource")),
             ("to be changed", _count(status.pending, "as the manifests differ from the host")),
             ("drift", _count(status.drifted, "changed by somebody else")),
+            ("runs", status.runs),
             *(
                 ("quarantined", f"{_revision(q.revision)}: {q.reason} (rollout {q.rollout})")
                 for q in status.quarantine

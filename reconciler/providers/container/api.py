@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from reconciler.host.limits import NoService
 from reconciler.host.protocol import Host, Response
-from reconciler.model.data import Json
+from reconciler.model.data import Json, digest
 from reconciler.model.errors import CommandTimeout, HostError
 
 Object: TypeAlias = Mapping[str, Json]
@@ -45,6 +45,12 @@ class Engine:
     host: Host
     socket: Path
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # says where credentials are
+
+    @property
+    def holder(self) -> str:
+        """Who we are to an engine that others use too: the user, and the state folder where it is unusual."""
+        facts = self.host.facts()
+        return f"{facts.user}:{digest(facts.state)[:8]}" if facts.state else facts.user
 
     def containers(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Object]:
         """Every container, stopped ones too."""

@@ -12,7 +12,8 @@ from reconciler.providers.container.spec import ID
 
 
 def health(engine: Engine, ids: Sequence[ResourceId]) -> str | None:
-    rows = [row_of(item) for item in engine.containers({"label": [ID]})]
+    holder = engine.holder
+    rows = [row_of(item, holder) for item in engine.containers({"label": [ID]})]
     standing = {row.owner: row for row in rows if row.stands}
     for id_ in ids:
         row = standing.get(id_)

@@ -23,7 +23,8 @@ PROVIDER = "container"
 
 
 def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
-    rows = [row_of(item) for item in engine.containers({"label": [ID]})]
+    holder = engine.holder
+    rows = [row_of(item, holder) for item in engine.containers({"label": [ID]})]
     mine: dict[ResourceId, list[Row]] = {}
     for row in rows:
         if row.owner is not None:
@@ -105,9 +106,11 @@ def _in_the_way(engine: Engine, missing: Iterable[ResourceId]) -> list[Observed]
     if not names:
         return []
     patterns = [f"^/?{re.escape(name)}$" for name in sorted(names)]
+    holder = engine.holder
+    rows = (row_of(item, holder) for item in engine.containers({"name": patterns}))
     return [
         _observed(names[row.name], row, foreign_state(engine, row), Ownership.FOREIGN)
-        for row in map(row_of, engine.containers({"name": patterns}))
+        for row in rows
         if row.name in names and row.owner is None
     ]
 

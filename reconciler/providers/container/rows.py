@@ -12,7 +12,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import HostError
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine
-from reconciler.providers.container.spec import DIGEST, ENGINE_NETWORKS, ID, IMAGE, STATE
+from reconciler.providers.container.spec import DIGEST, ENGINE_NETWORKS, HOLDER, ID, IMAGE, STATE
 
 NEW = ".reconciler-new-"  # made, and not yet in its place
 OLD = ".reconciler-old-"  # kept, stopped, until what replaced it has proven itself
@@ -43,9 +43,12 @@ class Row:
     labels: Mapping[str, str]
     ports: frozenset[tuple[str, str, int, int]]  # protocol, address, port here, port inside
     networks: frozenset[str]
+    held: bool = False  # by another reconciler: its mark is not ours
 
     @property
     def owner(self) -> ResourceId | None:
+        if self.held:
+            return None
         try:
             found = parse_address(self.labels.get(ID, ""))
         except ValueError:
@@ -68,9 +71,13 @@ class Row:
         return origin.digest if origin else None
 
 
-def row_of(item: Mapping[str, Json]) -> Row:
-    """Raises HostError where the list does not have the shape that every engine gives it."""
+def row_of(item: Mapping[str, Json], holder: str | None = None) -> Row:
+    """Raises HostError where the list does not have the shape that every engine gives it.
+
+    Without a `holder` every mark counts as ours.
+    """
     try:
+        labels = cast("Mapping[str, str]", item.get("Labels") or {})
         networks = cast("Mapping[str, Mapping[str, Json]]", item.get("NetworkSettings") or {}).get("Networks") or {}
         return Row(
             id=str(item["Id"]),
@@ -79,9 +86,10 @@ def row_of(item: Mapping[str, Json]) -> Row:
             says=str(item.get("Status") or item["State"]),
             image=str(item["Image"]),
             image_id=str(item.get("ImageID") or ""),
-            labels=dict(cast("Mapping[str, str]", item.get("Labels") or {})),
+            labels=dict(labels),
             ports=_ports(cast("Sequence[Mapping[str, Json]]", item.get("Ports") or ())),
             networks=frozenset(networks),
+            held=holder is not None and ID in labels and labels.get(HOLDER, holder) != holder,
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise HostError(
@@ -92,7 +100,8 @@ def row_of(item: Mapping[str, Json]) -> Row:
 
 def listed(engine: Engine) -> list[Row]:
     """Every container that the engine has."""
-    return [row_of(item) for item in engine.containers()]
+    holder = engine.holder
+    return [row_of(item, holder) for item in engine.containers()]
 
 
 def _ports(ports: Sequence[Mapping[str, Json]]) -> frozenset[tuple[str, str, int, int]]:

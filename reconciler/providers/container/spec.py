@@ -15,6 +15,7 @@ from reconciler.model.resource import Resource
 from reconciler.model.state import State
 
 ID = "reconciler.id"
+HOLDER = "reconciler.holder"  # whose reconciler made it: an engine is shared by users, and by state folders
 STATE = "reconciler.state"
 DIGEST = "reconciler.digest"
 IMAGE = "reconciler.image"
@@ -171,10 +172,10 @@ def collide(one: State, other: State) -> bool:
     return len(set(published)) < len(published) or volumes
 
 
-def marks(id_: ResourceId, state: State, image: str) -> dict[str, str]:
+def marks(id_: ResourceId, state: State, image: str, holder: str) -> dict[str, str]:
     """The labels that make a container ours, and tell later what it was made from."""
-    made = as_made(state)
-    return {ID: str(id_), STATE: canonical_text(made.attributes), DIGEST: made.digest, IMAGE: image}
+    made, told = as_made(state), {ID: str(id_), HOLDER: holder}
+    return told | {STATE: canonical_text(made.attributes), DIGEST: made.digest, IMAGE: image}
 
 
 def body(state: State, labels: Mapping[str, str], home: str) -> dict[str, Json]:

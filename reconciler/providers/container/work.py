@@ -21,7 +21,7 @@ from reconciler.providers.container.look import foreign_state
 from reconciler.providers.container.make import check, ensure_image, ensure_networks
 from reconciler.providers.container.rows import NEW, OLD, Row, listed, made, note, state_of
 from reconciler.providers.container.running import grace_of, ports_of, run_as, start, stop
-from reconciler.providers.container.spec import DIGEST, RELEASED, as_made, body, collide, marks
+from reconciler.providers.container.spec import DIGEST, HOLDER, RELEASED, as_made, body, collide, marks
 
 SERVER_TROUBLE = 500  # from this status on the engine speaks of itself, and not of what it was given
 T = TypeVar("T")
@@ -93,7 +93,8 @@ class Work:
         before = self.change.before
         midway = self._undoing and bool(self._fresh or self._exact)
         if self.change.action is Action.ADOPT:
-            there = self._squatter
+            if (there := self._squatter) is not None and there.held:
+                raise self._conflict(f"the reconciler of {there.labels[HOLDER]} holds it; release it there")
             if midway and (there is None or RELEASED in there.labels):
                 return
             if there is None or (before is not None and foreign_state(self._engine, there) != before):
@@ -233,7 +234,7 @@ class Work:
     def _make(self, after: State) -> str:
         id_ = self.change.id
         released = self.change.action is Action.RELEASE
-        labels = {RELEASED: str(id_)} if released else marks(id_, after, self.image)
+        labels = {RELEASED: str(id_)} if released else marks(id_, after, self.image, self._engine.holder)
         new = self._engine.create(f"{id_.name}{NEW}{as_made(after).digest[:12]}", body(after, labels, self._home))
         for network in cast("list[str]", after.attributes.get("networks", []))[1:]:
             self._engine.connect(network, new)
