@@ -6,10 +6,12 @@ The settings file is validated once and remembered by content, so that it costs 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import reconciler
 from reconciler import __version__
 from reconciler.host.local import LocalHost
 from reconciler.model.codec import decode, encode
@@ -131,4 +133,14 @@ def this_machine(places: Folders, settings: Settings) -> LocalHost:
         labels=settings.host_labels,
         runner=str(places.launcher.absolute()),
         state="" if places.usual else str(places.state.absolute()),
+        shared=all(map(_for_everybody, (places.bin, Path(sys.executable), Path(reconciler.__file__)))),
     )
+
+
+def _for_everybody(path: Path) -> bool:
+    """Whether every user may get there; what does not exist yet will be made so."""
+    real = path.resolve()
+    try:
+        return all(each.stat().st_mode & 0o001 for each in real.parents if each.exists())
+    except OSError:
+        return False

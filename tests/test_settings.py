@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,15 @@ def test_folders_follow_the_environment(tmp_path: Path) -> None:
     assert folders({"HOME": "/home/p"}, root=False).state == Path("/home/p/.local/state/reconciler")
     assert folders({"HOME": "/home/p", "XDG_STATE_HOME": "/x"}, root=False).state == Path("/x/reconciler")
     assert folders({"HOME": "/root"}, root=True).cache == Path("/var/cache/reconciler")
+
+
+def test_what_a_folder_above_keeps_to_itself_is_not_for_everybody() -> None:
+    from reconciler.settings import _for_everybody
+
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        inside = Path(name, "private", "bin")
+        inside.mkdir(parents=True)
+        Path(name).chmod(0o755)
+        assert _for_everybody(inside / "reconcile")
+        inside.parent.chmod(0o700)
+        assert not _for_everybody(inside / "reconcile")

@@ -44,8 +44,8 @@ def intents(
     for resource in resources:
         if not is_here(resource, host):
             continue
-        called, job = through_runner(resource, host)
         try:
+            called, job = through_runner(resource, host)
             intent = _choose(called, providers, host, holders.get(resource.id), support)
             found.append(intent if job is None else replace(intent, job=job))
         except UnsupportedSpec as error:
@@ -88,17 +88,32 @@ def through_runner(resource: Resource, host: HostFacts) -> tuple[Resource, Job |
     spec = resource.spec
     if resource.id.kind != "Automation" or not host.runner or spec.get("runner") != "on":
         return resource, None
+    other = spec.get("user") not in (None, host.user)
+    if other and not (host.shared and not host.state):
+        _refuse_bounds(spec)
+        return resource, None  # a program that its user cannot reach would keep the job from running
     settings = cast("Mapping[str, Json]", spec.get("job") or {})
     job = Job(resource.id.name, settings) if settings else None
     call = [host.runner, "exec", f"{resource.id.name}@{job.digest}" if job else resource.id.name]
-    if host.state:  # another user keeps records in a folder of his own, and only reads what he is told here
-        call += ["--jobs", f"{host.state}/jobs"] if spec.get("user") else ["--state", host.state]
+    if host.state:
+        call += ["--state", host.state]
     if directory := spec.get("workingDirectory"):
         call += ["--in", str(directory)]
     command = spec["command"]
     argv = [*SHELL, command] if isinstance(command, str) else list(cast("Sequence[str]", command))
     wrapped: dict[str, Json] = {**spec, "command": [*call, "--", *argv], "workingDirectory": None}
     return replace(resource, spec=wrapped), job
+
+
+def _refuse_bounds(spec: Mapping[str, Json]) -> None:
+    """What only the runner can do, asked for where it cannot be reached."""
+    wanted = sorted(cast("Mapping[str, Json]", spec.get("job") or {}))
+    if wanted:
+        raise UnsupportedSpec(
+            f"{spec['user']} cannot reach the runner that would see to it",
+            field=wanted[0],
+            hint=f"install reconciler where every user may read it (/opt), or let {spec['user']} apply this",
+        )
 
 
 def is_here(resource: Resource, host: HostFacts) -> bool:

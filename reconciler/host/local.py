@@ -46,10 +46,11 @@ class LocalHost:
         labels: tuple[str, ...] = (),
         runner: str = "",
         state: str = "",
+        shared: bool = False,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self._name = name  # what the settings call this machine
-        self._told = {"labels": labels, "runner": runner, "state": state}
+        self._told = {"labels": labels, "runner": runner, "state": state, "shared": shared}
         self._tidied: set[Path] = set()  # folders that hold nothing of writers that died
 
     def facts(self) -> HostFacts:

@@ -99,6 +99,7 @@ class HostFacts:
     labels: tuple[str, ...] = ()  # "key=value", sorted, from the settings
     runner: str = ""  # the program that runs of automations go through; "" where they go through none
     state: str = ""  # the folder that the runner keeps records in, where it is not the usual one
+    shared: bool = False  # whether other users may start that program and what it needs
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from reconciler.host.local import LocalHost
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.rows import row_of
-from tests.container.conftest import sockets as engines
+from tests.container.conftest import unavailable_or
 from tests.e2e.bystander import Bystander
 from tests.e2e.proxy import Proxy, answer
 
@@ -70,12 +70,10 @@ def standing(
     request: pytest.FixtureRequest, account: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
     """Applied once per engine: whatever goes wrong afterwards has to leave it exactly so."""
-    found = engines()
-    if isinstance(found, str) or request.param not in found:
-        pytest.skip(f"{request.param} does not run")
+    socket = unavailable_or(request.param)
     folder = tmp_path_factory.mktemp(request.param)
-    proxy = Proxy(folder / "engine.sock", found[request.param])
-    place = Place(user=account, folder=folder, engine=Engine(LocalHost(), found[request.param]), proxy=proxy)
+    proxy = Proxy(folder / "engine.sock", socket)
+    place = Place(user=account, folder=folder, engine=Engine(LocalHost(), socket), proxy=proxy)
     place.name = f"bi-{request.param}-{account}"
     place.reach(proxy.path)
     place.clear()

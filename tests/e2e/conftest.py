@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.beside_engine import place, standing  # noqa: F401 - fixtures
 from tests.e2e.machine import Machine, add_user, remove_user, why_no_cron
+
+_NUMBERS = count()
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +22,7 @@ def account() -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail(f"the real cron is missing, and this is CI: {why}")
         pytest.skip(why)
-    name = f"rec-{os.getpid()}"
+    name = f"rec-{os.getpid()}-{next(_NUMBERS)}"  # a folder that takes this fixture over gets its own
     add_user(name)
     yield name
     remove_user(name)

@@ -9,6 +9,7 @@ import pytest
 from reconciler.engine.intents import through_runner
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
+from reconciler.model.errors import UnsupportedSpec
 from reconciler.model.job import unwrapped
 from reconciler.model.resource import Resource, Source
 from reconciler.model.state import HostFacts, State
@@ -43,7 +44,7 @@ def test_what_the_runner_is_told_is_named_by_its_digest() -> None:
     assert dict(job.settings) == {"timeout": 5}
 
 
-def test_an_unusual_state_folder_stands_in_the_line_and_that_of_another_user_does_not() -> None:
+def test_an_unusual_state_folder_stands_in_the_line() -> None:
     host = replace(HOST, state="/srv/state")
     assert command(automation(), host) == [
         "/opt/bin/reconcile",
@@ -55,8 +56,18 @@ def test_an_unusual_state_folder_stands_in_the_line_and_that_of_another_user_doe
         "a",
         "b",
     ]
-    assert "--state" not in command(automation(user="bob"), host)  # type: ignore[operator]
-    assert command(automation(user="bob"), host)[3:5] == ["--jobs", "/srv/state/jobs"]  # type: ignore[index]
+
+
+def test_another_user_goes_through_it_only_where_he_can_reach_it() -> None:
+    """A program that cannot be started would keep the job from running."""
+    shared = replace(HOST, shared=True)
+    assert command(automation(user="bob"), shared)[1] == "exec"  # type: ignore[index]
+    for host in (HOST, replace(shared, state="/srv/state")):
+        assert command(automation(user="bob"), host) == ["a", "b"]
+        with pytest.raises(UnsupportedSpec, match="bob cannot reach the runner") as caught:
+            through_runner(automation(user="bob", job={"timeout": 5}), host)
+        assert caught.value.field == "timeout"
+    assert command(automation(user="ada"), replace(HOST, state="/srv"))[3:5] == ["--state", "/srv"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
