@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LARGEST = 1024 * 1024  # bytes of a job file
+SHARED = "/var/lib/reconciler"  # root's; what root wants run as somebody else is told there
 LOST = "it runs without its settings (timeout, retry, overlap, secrets, limits, rules of success)"
 _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "TERM": 15}  # alike on Linux and macOS
 
@@ -53,7 +54,10 @@ class Job:
 def read(state: str, name: str, digest: str) -> Job:
     """The job of that digest; one of defaults with a note where the file is gone, damaged or another one."""
     path = f"{state}/jobs/{name}-{digest}.json"
+    shared = f"{SHARED}/jobs/{name}-{digest}.json"
     try:
+        if not os.path.exists(path) and os.path.exists(shared):
+            path = shared
         return _Reader(_document(path, digest)).job
     except (OSError, ValueError) as error:
         job = Job()
@@ -196,6 +200,6 @@ def state_folder(given: str, environ: Mapping[str, str]) -> str:
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
     if os.geteuid() == 0:
-        return "/var/lib/reconciler"
+        return SHARED
     parent = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.abspath(f"{parent}/reconciler")
