@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from types import FrameType
 
-from benchmarks import cron, linearity, load, startup, watch
+from benchmarks import cron, linearity, load, runner, startup, watch
 from benchmarks.measure import Row
 from benchmarks.peers import Contest, contest
 from benchmarks.place import HERE, Failed, Place, place
 from benchmarks.table import aligned, machine, report, table
 
-NAMES = ("cron", "startup", "watch", "load", "linearity")
+NAMES = ("cron", "startup", "watch", "load", "runner", "linearity")
 
 
 def main() -> int:
@@ -56,6 +56,8 @@ def _group(name: str, names: Sequence[str], here: Place, peers: Contest, *, quic
         return ()
     if name == "startup":
         return startup.measure(here, 5 if quick else 15, _say)
+    if name == "runner":
+        return runner.measure(here, 20 if quick else 60, _say)
     if name == "watch":
         return watch.measure(here, (10,) if quick else (10, 1_000), 5 if quick else 15, _say)
     if name == "load":

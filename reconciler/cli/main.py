@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("reconciler.cli.plan", "Show what apply would do. Changes nothing."),
     "apply": ("reconciler.cli.apply", "Carry out the plan, verify it, and undo it where it fails."),
     "watch": ("reconciler.cli.watch", "Keep the host as the manifests say, until stopped."),
+    "exec": ("reconciler.cli.exec", "Run an automation's command, as schedulers do: bounded and recorded."),
     "status": ("reconciler.cli.status", "What is owned, stable, drifting, quarantined. Changes nothing."),
     "snapshot": ("reconciler.cli.snapshot", "Write what the host has, to plan against elsewhere."),
     "ports": ("reconciler.cli.ports", "Who may listen where, and who does. Changes nothing."),
