@@ -100,7 +100,7 @@ def _write_launcher(path: Path) -> None:
     from reconciler.runner.launcher import launcher
 
     package = Path(reconciler.__file__).parent
-    text = launcher(sys.executable, str(package / "runner"), [sys.executable, "-m", "reconciler"]).encode()
+    text = launcher(sys.executable, str(package), str(Path(sys.executable).with_name("reconcile"))).encode()
     try:
         if path.read_bytes() == text and os.access(path, os.X_OK):
             return

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""placeholder until merge"""
-=======
 """Executes one run of an automation: starts fast, imports the standard library and itself only.
 
 Never keeps a job from running: whatever is wrong with the state folder or the job file ends as a message.
 """
->>>>>>> 4a335fcaf97f8e8b5817f2f4233326965ec46d43
