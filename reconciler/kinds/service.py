@@ -121,8 +121,8 @@ class Service(CommonSpec):
 
     supervisor: Annotated[str, *_word(*SUPERVISORS)] = Field(
         "auto",
-        description="Which backend keeps it running: container, launchd, systemd, embedded (the supervisor that comes "
-        "with reconciler), or auto for the one that fits.",
+        description="Which backend keeps it running: container, launchd, systemd, embedded (the supervisor that "
+        "comes with reconciler), or auto for the one that fits.",
     )
     image: Image | None = Field(None, description="The container image, by tag or digest. Containers only.")
     pull: Annotated[str, *_word("missing", "always", "never")] = Field(

@@ -114,7 +114,7 @@ class Server:
             self._socket.bind(path)
         finally:
             os.umask(before)
-        self._socket.listen(128)
+        self._socket.listen(1024)
         self._socket.setblocking(False)
         loop.watch(self._socket.fileno(), self._accept)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import HostError
 from reconciler.model.resource import Resource
-from reconciler.provider import Provider
+from reconciler.model.state import Observation
+from reconciler.provider import Provider, Wanted
 from reconciler.providers.embedded.provider import Embedded
 from reconciler.testing.builders import resource
 from reconciler.testing.conformance import Harness, ProviderConformance
@@ -155,6 +157,22 @@ class EmbeddedHarness(Harness):
         folder = _definitions(host).parent
         names = ("notes.txt", "definitions.json.orig")
         return b"".join((folder / name).read_bytes() for name in names if (folder / name).exists())
+
+    def observe_elsewhere(self, host: FakeHost, wanted: Sequence[Wanted]) -> Observation | None:
+        code = (
+            "import pickle, sys\n"
+            "from reconciler.host.local import LocalHost\n"
+            "from reconciler.providers.embedded.provider import Embedded\n"
+            "found = Embedded().observe(LocalHost(state=sys.argv[1]), pickle.load(sys.stdin.buffer))\n"
+            "sys.stdout.buffer.write(pickle.dumps(found))"
+        )
+        argv = [sys.executable, "-c", code, host.facts().state]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            argv, input=pickle.dumps(list(wanted)), capture_output=True, env=environment, check=True
+        )
+        found: Observation = pickle.loads(done.stdout)
+        return found
 
     def break_reading(self, host: FakeHost) -> None:
         path = _definitions(host)

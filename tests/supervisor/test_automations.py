@@ -15,12 +15,9 @@ def call(here: Site, name: str, *command: str) -> list[str]:
 
 
 def records(here: Site, name: str) -> list[dict[str, Any]]:
-    found = []
-    for path in sorted((here.state / "runs/spool" / name).glob("*.run")):
-        found.append(
-            {key: value for line in path.read_text().splitlines() for key, value in json.loads(line).items()}
-        )
-    return found
+    paths = sorted((here.state / "runs/spool" / name).glob("*.run"))
+    lines = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
+    return [{key: value for line in each for key, value in line.items()} for each in lines]
 
 
 def test_what_is_due_runs_with_its_slot_and_is_recorded(here: Site) -> None:

@@ -1,4 +1,4 @@
-"""Services on a real supervisor: kept up within their budget, in order, ended as a whole tree, with all their lines."""
+"""Services on a real supervisor: kept up within their budget, in order, ended as a tree, with all their lines."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ def test_restart_policies(here: Site) -> None:
 
 
 def test_children_that_moved_away_and_do_not_listen_are_killed_after_the_grace(here: Site) -> None:
-    deaf = "trap '' TERM; setsid sh -c \"trap '' TERM; (sleep 3600; :) & sleep 3601; :\" & (setsid sleep 3602 &) ; wait; :"
+    child = "setsid sh -c \"trap '' TERM; (sleep 3600; :) & sleep 3601; :\""
+    deaf = f"trap '' TERM; {child} & (setsid sleep 3602 &) ; wait; :"
     here.define({"Service/a": {"command": deaf, "stop": {"signal": "SIGTERM", "grace": 1}}})
     here.start()
     pid = here.reaches("a", "running")["pid"]
@@ -143,7 +144,11 @@ def test_a_service_waits_for_what_was_given_up(here: Site) -> None:
     here.define(
         {
             "Service/web": {"command": ["sleep", "3600"], "after": ["db"]},
-            "Service/db": {"command": ["false"], "restart": {"policy": "always", "limit": 1, "within": 60}},
+            "Service/db": {
+                "command": ["false"],
+                "ready": [{"type": "exec", "options": {"command": "false"}}],
+                "restart": {"policy": "always", "limit": 1, "within": 60},
+            },
         }
     )
     here.start()
@@ -196,7 +201,7 @@ def test_a_full_disk_stops_no_service_and_the_log_says_what_is_missing(here: Sit
     talks = f"yes {'x' * 99} | head -c 3000000; touch {here.state}/said; exec sleep 3600"
     here.define({"Service/a": {"command": talks}})
     here.start()
-    until(lambda: (here.state / "said").exists())
+    until((here.state / "said").exists)
     found = here.reaches("a", "running")
     assert found["restarts"] == 0
     (small_disk / "a.log").write_bytes(b"")

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler.runner import tree
@@ -78,7 +79,7 @@ def test_it_may_be_killed_at_any_instant(here: Site) -> None:
     marks, runs = here.state / "marks", here.state / "ran"
     marks.mkdir()
     runs.mkdir()
-    service = "mkdir {0}/$$ || exit 9; ls {0} | wc -l; exec sleep 3600".format(marks)
+    service = f"mkdir {marks}/$$ || exit 9; exec sleep 3600"
     call = [str(_launcher(here)), "exec", "tick", "--state", str(here.state), "--", "/bin/sh", "-c"]
     run = f"mktemp {runs}/XXXXXXXX >/dev/null"
     here.define(
@@ -93,10 +94,8 @@ def test_it_may_be_killed_at_any_instant(here: Site) -> None:
             break
         process = here.popen("start")
         time.sleep(chance.uniform(0.0, 0.9))
-        try:
+        with suppress(ProcessLookupError, FileNotFoundError, IndexError, ValueError):  # not there yet
             os.kill(here.pid, signal.SIGKILL)
-        except (ProcessLookupError, FileNotFoundError, IndexError, ValueError):
-            pass  # not there yet
         process.communicate(timeout=60)
         alive = [one for one in marks.iterdir() if Path(f"/proc/{one.name}").exists()]
         assert len(alive) <= 3, "a second copy runs"

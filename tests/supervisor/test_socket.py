@@ -80,7 +80,7 @@ def test_half_a_request_is_dropped_after_a_while(running: Site) -> None:
 def test_a_thousand_connections_do_not_keep_anybody_out(running: Site) -> None:
     code = (
         "import socket,sys,time\nheld=[]\nfor _ in range(1000):\n"
-        "  s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); held.append(s)\n"
+        "  s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); held.append(s)\n"
         "print('held', flush=True); time.sleep(30)"
     )
     argv = [

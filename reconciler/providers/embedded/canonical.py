@@ -1,4 +1,4 @@
-"""From a resource's spec to the state that its definition has; refuses, by field, what the supervisor cannot do. Pure."""
+"""From a resource's spec to the state of its definition; refuses, by field, what the supervisor cannot do. Pure."""
 
 from __future__ import annotations
 
