@@ -134,4 +134,5 @@ def site() -> Iterator[Site]:
     finally:
         if here.folder.exists():
             here.end()
-        shutil.rmtree(folder, ignore_errors=True)
+        for each in (folder, folder.with_name(f"{folder.name}-bin")):
+            shutil.rmtree(each, ignore_errors=True)
