@@ -48,6 +48,16 @@ def test_a_supervisor_that_was_killed_finds_its_services_again_and_no_line_is_lo
     assert len(numbers) > 100
 
 
+def test_one_that_cannot_listen_says_why(here: Site) -> None:
+    here.define({})
+    (here.folder / "socket").mkdir()
+    process = here.popen("start")
+    _, err = process.communicate(timeout=60)
+    (here.folder / "socket").rmdir()
+    assert process.returncode == 1
+    assert err.startswith("cannot start the supervisor: ")
+
+
 def test_one_that_ended_meanwhile_is_started_again_and_what_it_left_is_ended(here: Site) -> None:
     here.define({"Service/a": {"command": "setsid sleep 3603 & exec sleep 3600"}})
     here.start()
