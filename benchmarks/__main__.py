@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from types import FrameType
 
-from benchmarks import containers, cron, linearity, load, records, runner, startup, timers, watch
+from benchmarks import containers, cron, linearity, load, records, runner, startup, supervisor, timers, watch
 from benchmarks.measure import Row
 from benchmarks.peers import Contest, contest
 from benchmarks.place import HERE, Failed, Place, place
 from benchmarks.table import aligned, machine, report, table
 
-NAMES = ("cron", "startup", "watch", "load", "runner", "records", "containers", "timers", "linearity")
+NAMES = ("cron", "startup", "watch", "load", "runner", "supervisor", "records", "containers", "timers", "linearity")
 
 
 def main() -> int:
@@ -60,6 +60,8 @@ def _group(name: str, names: Sequence[str], here: Place, peers: Contest, *, quic
         return runner.measure(here, 20 if quick else 60, _say)
     if name == "records":
         return records.measure(here, 10_000, 10_000 if quick else 100_000, 3 if quick else 7, _say)
+    if name == "supervisor":
+        return supervisor.measure(here, 10.0 if quick else 60.0, 100 if quick else 1_000, _say)
     if name == "watch":
         return watch.measure(here, (10,) if quick else (10, 1_000), 5 if quick else 15, _say)
     if name == "load":

@@ -66,6 +66,9 @@ def start(
         os.write(going, b"!")
     except BrokenPipeError:
         pass  # it has failed already, and said so
+    except BaseException:
+        os.close(reading)
+        raise
     finally:
         os.close(going)
     said = b""

@@ -1,0 +1,277 @@
+"""The resident process: brings definitions, services, automations and the socket together. One turn at a time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from reconciler.runner import tree
+from reconciler.runner.text import dumps, instant, why
+from reconciler.supervisor import definitions, place
+from reconciler.supervisor.automations import Automations
+from reconciler.supervisor.definitions import Definitions, Refused
+from reconciler.supervisor.loop import PollLoop
+from reconciler.supervisor.output import Output
+from reconciler.supervisor.place import Diary, Place
+from reconciler.supervisor.process import Child, Children, environment
+from reconciler.supervisor.server import Loop, Request, Server
+from reconciler.supervisor.service import ACTIVE, RESTING, Service
+
+GLANCE = 60.0  # seconds between two looks at the clock, and at the definitions
+LINGER = 5.0  # seconds that it stays with nothing to do
+JUMP = 2.0  # seconds that wall clock and monotonic clock may part before the clock counts as set
+
+
+class Resident:
+    """Everything that the one instance holds in memory; what must not be lost stands in its files."""
+
+    def __init__(self, where: Place, say: Diary, clock: Callable[[], float] = time.time) -> None:
+        self._place, self.say, self._clock = where, say, clock
+        self._turns = PollLoop()
+        self.loop: Loop = self._turns
+        self.environment = environment(os.environ, sys.platform)
+        boot = tree.boot()
+        self.children = Children(where.children, boot)
+        self._automations = Automations(where.handled, boot, self, os.cpu_count() or 1)
+        self._services: dict[str, Service] = {}
+        self._owners: dict[int, Service] = {}
+        self._definitions = Definitions()
+        self._seen: tuple[int, ...] = ()
+        self.refused = ""
+        self._since = self.now
+        self._stopping = False
+        self._idle_since: float | None = None
+        self._offset = self.now - time.monotonic()
+        self._waiting: list[Request] = []
+        self._begin()
+        self._server = Server(where.socket, self.loop, self._serve)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, by a clock that people set."""
+        return self._clock()
+
+    def _begin(self) -> None:
+        """Find again what runs, then do as the definitions say; as the last good ones, where those are damaged."""
+        orphans = self.children.recall()
+        wanted = self._read() or self._last_accepted()
+        self._run_by(wanted, orphans)
+
+    def _last_accepted(self) -> Definitions:
+        try:
+            return definitions.parse(place.read(self._place.accepted))
+        except (OSError, Refused):
+            return Definitions()
+
+    def _read(self) -> Definitions | None:
+        """The definitions as the file has them; None, and `refused` says why, where they cannot be run."""
+        try:
+            self._seen = self._stamp()
+            raw = place.read(self._place.definitions)
+            found = definitions.parse(raw)
+            self.refused = ""
+        except (OSError, Refused) as error:
+            cause = str(error) if isinstance(error, Refused) else why(error)
+            self.refused = f"cannot use {self._place.definitions}: {cause}; what ran before goes on"
+            self.say(self.refused)
+            return None
+        try:
+            if raw is None:
+                place.remove(self._place.accepted)
+            else:
+                place.replace(self._place.accepted, raw)
+        except OSError as error:
+            self.say(f"cannot keep a copy of the definitions: {why(error)}")
+        return found
+
+    def _stamp(self) -> tuple[int, ...]:
+        try:
+            about = os.stat(self._place.definitions)
+        except OSError:
+            return ()
+        return about.st_ino, about.st_size, about.st_mtime_ns
+
+    def reload(self) -> None:
+        """Run by the file as it is now."""
+        wanted = self._read()
+        if wanted is not None:
+            self._run_by(wanted, {})
+
+    def _run_by(self, wanted: Definitions, orphans: dict[str, Child]) -> None:
+        first = not self._definitions.digest
+        self._definitions = wanted
+        for name, definition in wanted.services.items():
+            if name in self._services:
+                self._services[name].redefine(definition)
+            else:
+                self._services[name] = Service(definition, self)
+                if name in orphans:
+                    self._services[name].adopt(orphans[name])
+                    self._services[name].redefine(definition)
+        for name, service in tuple(self._services.items()):
+            if name not in wanted.services:
+                service.wanted = False
+                service.stop()
+        for name in orphans.keys() - wanted.services.keys():
+            self._end_orphan(name, orphans[name])
+        self._automations.define(wanted.automations, first=first)
+        self._advance()
+
+    def _end_orphan(self, name: str, child: Child) -> None:
+        """A service that nobody wants any more, left by an earlier supervisor."""
+        program = definitions.Program(("",))
+        service = Service(definitions.Service(name, program), self)
+        self._services[name] = service
+        service.wanted = False
+        service.adopt(child)
+        service.stop()
+
+    def changed(self, service: Service) -> None:
+        """A service has another state: others may have waited for it."""
+        if service.state == "gone" and not service.wanted and self._services.get(service.name) is service:
+            del self._services[service.name]
+            self.loop.unwatch(service.output.descriptor)
+            service.output.forget()
+        self.loop.after(0, self._advance)
+
+    def own(self, pid: int, service: Service) -> None:
+        self._owners[pid] = service
+
+    def output(self, name: str) -> Output:
+        return Output(f"{self._place.pipes}/{name}", f"{self._place.logs}/{name}.log")
+
+    def _advance(self) -> None:
+        """Start what waits and may start; while stopping, stop what nobody needs any more."""
+        for service in tuple(self._services.values()):
+            if self._stopping:
+                if not self._needed(service.name):
+                    service.wanted = False
+                    service.stop()
+            elif service.state == "waiting" and service.wanted:
+                missing = [self._services[name] for name in service.definition.after if self._unready(name)]
+                if not missing:
+                    service.begin()
+                elif (reason := _waits(missing[0])) != service.reason:
+                    service.reason = reason
+        self._answer_reloads()
+
+    def _unready(self, name: str) -> bool:
+        return name in self._services and self._services[name].state not in ("running", "ended")
+
+    def _needed(self, name: str) -> bool:
+        return any(
+            name in other.definition.after and other.state in ACTIVE and other.name != name
+            for other in self._services.values()
+        )
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            service = self._owners.pop(pid, None)
+            if service is not None:
+                service.exited(pid, status)
+            else:
+                self._automations.exited(pid, status)
+
+    def run(self) -> None:
+        """Until it is told to stop, or has nothing left to do."""
+        self.say(f"started, pid {os.getpid()}")
+        glance = time.monotonic() + GLANCE
+        while not self._over():
+            due = self._automations.due_in
+            limits = [glance - time.monotonic(), *([due] if due is not None and not self._stopping else [])]
+            if self._idle_since is not None:
+                limits.append(self._idle_since + LINGER - time.monotonic())
+            self._turns.turn(min(limits))
+            self._look_at_the_clock()
+            self._reap()
+            if self._turns.signals.stop and not self._stopping:
+                self._stop()
+            if not self._stopping:
+                self._automations.tick()
+            if time.monotonic() >= glance:
+                glance = time.monotonic() + GLANCE
+                if not self._stopping and self._stamp() != self._seen:
+                    self.reload()
+        self.say("ended")
+
+    def _look_at_the_clock(self) -> None:
+        offset = self.now - time.monotonic()
+        if abs(offset - self._offset) > JUMP:
+            self.say(f"the clock was set by {offset - self._offset:+.0f} s")
+            self._automations.clock_was_set()
+        self._offset = offset
+
+    def _over(self) -> bool:
+        if self._stopping:
+            return not self._services and not self._waiting
+        if self._services or len(self._automations) or self._waiting:
+            self._idle_since = None
+            return False
+        now = time.monotonic()
+        self._idle_since = now if self._idle_since is None else self._idle_since
+        return now >= self._idle_since + LINGER and self._stamp() == self._seen
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self.say("told to stop: services end, runs go on by themselves")
+        self._advance()
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _serve(self, request: Request) -> None:
+        """Before it answers, it looks whether its definitions have changed: a look at it is never stale."""
+        wanted = {"/status": "GET", "/reload": "POST", "/stop": "POST", "/retry": "POST"}.get(request.target)
+        if wanted is None:
+            request.answer(404, f"there is no {request.target}")
+        elif wanted != request.method:
+            request.answer(405, f"{request.target} wants {wanted}")
+        elif request.target == "/status":
+            if not self._stopping and self._stamp() != self._seen:
+                self.reload()
+            request.answer(200, dumps(self.status()))
+        else:
+            self._waiting.append(request)
+            if request.target == "/stop":
+                self._stop()
+            elif request.target == "/retry":
+                for service in tuple(self._services.values()):
+                    service.retry()
+            elif not self._stopping:
+                self.reload()
+            self.loop.after(0, self._advance)
+
+    def _answer_reloads(self) -> None:
+        """Once nothing is being stopped any more: what was removed is really gone then."""
+        if any(s.state == "stopping" for s in self._services.values()) or (self._stopping and self._services):
+            return
+        waiting, self._waiting = self._waiting, []
+        for request in waiting:
+            request.answer(200, dumps(self.status()))
+
+    def status(self) -> dict[str, Any]:
+        services = {f"Service/{name}": service.status() for name, service in sorted(self._services.items())}
+        return {
+            "digest": self._definitions.digest,
+            "refused": self.refused,
+            "pid": os.getpid(),
+            "since": instant(int(self._since * 1e9)),
+            "stopping": self._stopping,
+            "worstLateness": round(self._automations.worst, 3),
+            "services": services,
+            "automations": self._automations.status(),
+        }
+
+
+def _waits(other: Service) -> str:
+    state = "has been given up" if other.state in RESTING else f"is {other.state}"
+    return f"it waits for Service/{other.name}, which {state}"
