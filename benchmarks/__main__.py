@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 
 from benchmarks import containers, cron, linearity, load, records, runner, startup, supervisor, timers, watch
@@ -52,28 +52,21 @@ def _group(name: str, names: Sequence[str], here: Place, peers: Contest, *, quic
     if name == "cron" and not {"cron", "linearity"}.isdisjoint(names):
         sizes = cron.SIZES[:2] if quick else cron.SIZES
         return cron.measure(here, sizes, lambda count: 3 if quick else 7 if count < 1_000 else 5, peers, _say)
-    if name not in names:
-        return ()
-    if name == "startup":
-        return startup.measure(here, 5 if quick else 15, _say)
-    if name == "runner":
-        return runner.measure(here, 20 if quick else 60, _say)
-    if name == "records":
-        return records.measure(here, 10_000, 10_000 if quick else 100_000, 3 if quick else 7, _say)
-    if name == "supervisor":
-        return supervisor.measure(here, 10.0 if quick else 60.0, 100 if quick else 1_000, _say)
-    if name == "watch":
-        return watch.measure(here, (10,) if quick else (10, 1_000), 5 if quick else 15, _say)
-    if name == "load":
-        return load.measure(
+    groups: dict[str, Callable[[], Iterable[Row]]] = {
+        "startup": lambda: startup.measure(here, 5 if quick else 15, _say),
+        "runner": lambda: runner.measure(here, 20 if quick else 60, _say),
+        "records": lambda: records.measure(here, 10_000, 10_000 if quick else 100_000, 3 if quick else 7, _say),
+        "supervisor": lambda: supervisor.measure(here, 10.0 if quick else 60.0, 100 if quick else 1_000, _say),
+        "watch": lambda: watch.measure(here, (10,) if quick else (10, 1_000), 5 if quick else 15, _say),
+        "load": lambda: load.measure(
             here, (1_000,) if quick else (10_000, 100_000), lambda count: 3 if count < 100_000 else 1, _say
-        )
-    if name == "containers":
-        sizes = containers.SIZES[:2] if quick else containers.SIZES
-        return containers.measure(here, sizes, 3 if quick else 5, _say)
-    if name == "timers":
-        return timers.measure(here, timers.SIZES[:2] if quick else timers.SIZES, 3 if quick else 5, _say)
-    return ()  # linearity is made of the rows of cron
+        ),
+        "containers": lambda: containers.measure(
+            here, containers.SIZES[:2] if quick else containers.SIZES, 3 if quick else 5, _say
+        ),
+        "timers": lambda: timers.measure(here, timers.SIZES[:2] if quick else timers.SIZES, 3 if quick else 5, _say),
+    }
+    return groups[name]() if name in names and name in groups else ()  # linearity is made of the rows of cron
 
 
 def _options() -> argparse.Namespace:
