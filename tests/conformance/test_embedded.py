@@ -29,6 +29,7 @@ from reconciler.provider import Provider, Wanted
 from reconciler.providers.embedded.provider import Embedded
 from reconciler.testing.builders import resource
 from reconciler.testing.conformance import Harness, ProviderConformance
+from tests.supervisor.place import until
 
 ROOT = Path(__file__).parents[2]
 _FOLDERS: list[Path] = []
@@ -187,6 +188,7 @@ def end(state: Path) -> None:
     """Stop the supervisor of a folder, where one runs."""
     with suppress(HostError):
         LocalHost().request(state / "supervisor/socket", "POST", "/stop", timeout=30)
+        until(lambda: not (state / "supervisor/socket").exists())  # it writes into the folder until then
     shutil.rmtree(state, ignore_errors=True)
 
 
