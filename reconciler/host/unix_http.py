@@ -26,7 +26,7 @@ def request(
     target: str,
     *,
     body: bytes,
-    headers: Mapping[str, str],
+    headers: Mapping[str, str] = {},
     timeout: float,
     limit: int,
     each: Callable[[bytes], None] | None = None,

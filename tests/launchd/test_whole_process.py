@@ -124,7 +124,7 @@ def test_import_and_adopt_leave_nothing_to_do(mac: Mac) -> None:
     done = mac.run("release", "Automation/backup", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     (left,) = mac.agents.iterdir()
-    assert plistlib.loads(left.read_bytes())["ProgramArguments"] == ["/bin/backup"]
+    assert plistlib.loads(left.read_bytes())["ProgramArguments"][-2:] == ["--", "/bin/backup"]
     assert len(mac.jobs()) == 1
     status = mac.run("status")
     assert "1 owned" not in status.stdout
