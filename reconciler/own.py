@@ -1,0 +1,166 @@
+"""What reconciler installs for itself: its resources, which of them are in force, and how they join a tree's plan.
+
+They stand in no manifest of a user. Deciding only; what runs is looked at by the command.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from reconciler.kinds.catalogue import KindCatalogue
+from reconciler.model.address import ResourceId
+from reconciler.model.errors import ReconcileError, UnsupportedSpec
+from reconciler.model.resource import DriftPolicy, Resource
+from reconciler.model.state import Owned, Snapshot
+from reconciler.provider import Provider
+
+if TYPE_CHECKING:
+    from reconciler.journal.journal import Journal
+
+SUPERVISOR, WATCH = "reconciler-supervisor", "reconciler-watch"
+ADDRESSES = frozenset(ResourceId(kind, name) for kind in ("Automation", "Service") for name in (SUPERVISOR, WATCH))
+AUTO = "auto"
+STARTERS = {"linux": ("systemd", "crontab", "launchd"), "darwin": ("launchd", "crontab", "systemd")}
+PATIENCE = "45s"  # until a supervisor that is started must answer
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is to start at boot or login, and through which backend."""
+
+    through: str
+    python: str  # the interpreter, by its whole path
+    state: str  # the state folder, by its whole path
+    watch: str = ""  # the tree to watch, by its whole path; "": none
+    environment: Mapping[str, str] = field(default_factory=dict)  # of the watch
+    scope: str = ""  # systemd: whose manager; "" is the usual one
+
+
+def resources(setup: Setup, kinds: KindCatalogue) -> tuple[Resource, ...]:
+    """The resources of a setup."""
+    from reconciler.load.validate import resource_or_none
+
+    documents = [_by_cron(setup) if setup.through == "crontab" else _by_manager(setup)]
+    if setup.watch:
+        documents.append(_watch(setup, f"{documents[0]['kind']}/{SUPERVISOR}"))
+    found = [resource_or_none(document, 1, "reconcile self install", kinds) for document in documents]
+    return tuple(sorted((each for each in found if each is not None), key=lambda each: each.id))
+
+
+def _supervisor(setup: Setup, verb: str) -> list[str]:
+    # -P: a folder `reconciler` where it happens to be started is not taken for the package.
+    return [setup.python, "-P", "-m", "reconciler.supervisor", verb, "--state", setup.state]
+
+
+def _by_cron(setup: Setup) -> dict[str, Any]:
+    """Cron waits for what it starts, so the supervisor goes into the background; the gate starts it right away."""
+    start = _supervisor(setup, "start")
+    spec = {
+        "schedule": {"at": "boot"},
+        "command": f"{shlex.join(start)} >/dev/null",
+        "scheduler": "crontab",
+        "runner": "off",
+        "verify": {"within": PATIENCE, "probes": [{"exec": {"command": start, "timeout": PATIENCE}}]},
+    }
+    return _document("Automation", SUPERVISOR, "starts the embedded supervisor at boot", spec)
+
+
+def _by_manager(setup: Setup) -> dict[str, Any]:
+    """`on-failure`: it ends well where another supervisor runs already."""
+    spec = {
+        "supervisor": setup.through,
+        "command": _supervisor(setup, "run"),
+        "restart": {"policy": "on-failure"},
+        "stop": {"signal": "SIGTERM", "grace": "60s"},
+    }
+    return _document("Service", SUPERVISOR, "the embedded supervisor", _scoped(setup, spec))
+
+
+def _watch(setup: Setup, supervisor: str) -> dict[str, Any]:
+    """Where cron starts the supervisor, that one keeps the watch running."""
+    embedded = setup.through == "crontab"
+    spec = {
+        "supervisor": "embedded" if embedded else setup.through,
+        "command": [setup.python, "-P", "-m", "reconciler", "watch", setup.watch],
+        "environment": dict(setup.environment),
+        "stop": {"signal": "SIGTERM", "grace": "60s"},
+        "dependsOn": [supervisor],
+    }
+    return _document("Service", WATCH, "keeps this host as the manifests say", _scoped(setup, spec))
+
+
+def _scoped(setup: Setup, spec: dict[str, Any]) -> dict[str, Any]:
+    return {**spec, "scope": setup.scope} if setup.scope and setup.through != "crontab" else spec
+
+
+def _document(kind: str, name: str, description: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {"name": name, "description": description}
+    return {"apiVersion": "reconciler/v1", "kind": kind, "metadata": metadata, "spec": dict(spec)}
+
+
+def starter(wish: str, inventory: Sequence[Owned], platform: str, support: Callable[[str], str | None]) -> str:
+    """The backend to install through. `auto` stays where it is, else takes the first that can be used."""
+    if wish != AUTO:
+        return wish
+    order = STARTERS.get(platform, STARTERS["linux"])
+    held = [entry.provider for entry in inventory if entry.id.name == SUPERVISOR]
+    for name in (*held, *order):
+        if name in order and support(name) is None:
+            return name
+    missing = "; ".join(f"{name}: {support(name)}" for name in order)
+    raise ReconcileError(
+        f"cannot install: nothing on this host starts programs at boot or login ({missing})",
+        hint="start it yourself where your machine starts things: `python -m reconciler.supervisor start --state …`",
+    )
+
+
+def installed(inventory: Sequence[Owned]) -> tuple[Owned, ...]:
+    return tuple(entry for entry in inventory if entry.id.reserved)
+
+
+def in_force(journal: Journal, inventory: Sequence[Owned], providers: Mapping[str, Provider]) -> tuple[Resource, ...]:
+    """The resources that the inventory holds in just that state. Costs nothing where there are none."""
+    entries = installed(inventory)
+    if not entries:
+        return ()
+    known = journal.own()
+    chosen = (_of(entry, known, providers) for entry in entries)
+    return tuple(resource for resource in chosen if resource is not None)
+
+
+def _of(entry: Owned, known: Sequence[Resource], providers: Mapping[str, Provider]) -> Resource | None:
+    for resource in known:
+        try:
+            if resource.id == entry.id and providers[entry.provider].canonical(resource) == entry.state:
+                return resource
+        except (UnsupportedSpec, KeyError):  # meant for another backend, or of another version
+            continue
+    return None
+
+
+def joined(tree: Sequence[Resource], own: Sequence[Resource]) -> tuple[Resource, ...]:
+    """A tree's resources and our own, in order."""
+    return tuple(sorted((*tree, *own), key=lambda each: each.id)) if own else tuple(tree)
+
+
+def spared(snapshot: Snapshot) -> Snapshot:
+    """Without the entries of ours that no known resource speaks of: they are shown, and never pruned."""
+    known = {resource.id for resource in snapshot.own}
+    if all(entry.id in known for entry in installed(snapshot.inventory)):
+        return snapshot
+    kept = tuple(entry for entry in snapshot.inventory if not entry.id.reserved or entry.id in known)
+    return replace(snapshot, inventory=kept)
+
+
+def remember(journal: Journal, own: Sequence[Resource]) -> None:
+    """Keep in mind what is about to be installed. Before the rollout: a crash in between loses nothing.
+
+    Later plans only report that the watch was changed: putting that back would end the watch that does it.
+    """
+    kept = [replace(each, drift=DriftPolicy.REPORT) if each.id.name == WATCH else each for each in own]
+    known = journal.own() if kept else ()
+    if any(resource not in known for resource in kept):
+        journal.remember_own(kept)
