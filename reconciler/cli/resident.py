@@ -97,7 +97,7 @@ def kept(state: Path) -> int:
 
 
 def settle(state: Path) -> str:
-    """After an uninstall: end a supervisor that keeps nothing. One that keeps something goes on, and a line says so."""
+    """After an uninstall: end a supervisor that keeps nothing. Says what it did with it."""
     from reconciler.supervisor.control import Trouble, ask, start
     from reconciler.supervisor.place import Place
 

@@ -50,7 +50,7 @@ def confirm(connection: sqlite3.Connection, now: datetime) -> None:
 
 
 def own(connection: sqlite3.Connection) -> tuple[Resource, ...]:
-    """Every resource that `reconcile self` installed or was about to, newest first. What stands is in the inventory."""
+    """Every resource that `reconcile self` installed or meant to, newest first. What stands is in the inventory."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (_SELF,)).fetchone()
     try:
         return () if row is None else unpack_each(Resource, row[0])
