@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from types import FrameType
 
-from benchmarks import cron, linearity, load, runner, startup, watch
+from benchmarks import cron, linearity, load, runner, startup, supervisor, watch
 from benchmarks.measure import Row
 from benchmarks.peers import Contest, contest
 from benchmarks.place import HERE, Failed, Place, place
 from benchmarks.table import aligned, machine, report, table
 
-NAMES = ("cron", "startup", "watch", "load", "runner", "linearity")
+NAMES = ("cron", "startup", "watch", "load", "runner", "supervisor", "linearity")
 
 
 def main() -> int:
@@ -58,6 +58,8 @@ def _group(name: str, names: Sequence[str], here: Place, peers: Contest, *, quic
         return startup.measure(here, 5 if quick else 15, _say)
     if name == "runner":
         return runner.measure(here, 20 if quick else 60, _say)
+    if name == "supervisor":
+        return supervisor.measure(here, 10.0 if quick else 60.0, 100 if quick else 1_000, _say)
     if name == "watch":
         return watch.measure(here, (10,) if quick else (10, 1_000), 5 if quick else 15, _say)
     if name == "load":

@@ -23,6 +23,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     PROVIDERS: {
         "container": "reconciler.providers.container.provider:Container",
         "crontab": "reconciler.providers.crontab.provider:Crontab",
+        "embedded": "reconciler.providers.embedded.provider:Embedded",
         "launchd": "reconciler.providers.launchd.provider:Launchd",
         "port": "reconciler.providers.port.provider:Port",
         "systemd": "reconciler.providers.systemd.provider:Systemd",

@@ -20,8 +20,8 @@ from reconciler.provider import Provider
 
 # The first that is usable and can express a resource holds it, unless its manifest names another.
 PREFERENCE = {
-    "linux": ("crontab", "systemd", "container", "launchd"),
-    "darwin": ("launchd", "crontab", "container", "systemd"),
+    "linux": ("crontab", "systemd", "container", "launchd", "embedded"),
+    "darwin": ("launchd", "crontab", "container", "systemd", "embedded"),
 }
 CHOICES = ("scheduler", "supervisor")  # fields of a spec that name a backend
 

@@ -11,6 +11,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from reconciler.kinds.fields import Command, Environment, Invalid, Schedule, one_of, text
 from reconciler.kinds.job import Execution
 
+SCHEDULERS = ("auto", "crontab", "embedded", "launchd", "systemd")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
 
@@ -56,8 +57,8 @@ Timezone = Annotated[
 ]
 Scheduler = Annotated[
     str,
-    PlainValidator(one_of("auto", "crontab", "launchd", "systemd")),
-    WithJsonSchema({"enum": ["auto", "crontab", "launchd", "systemd"]}),
+    PlainValidator(one_of(*SCHEDULERS)),
+    WithJsonSchema({"enum": list(SCHEDULERS)}),
 ]
 Need = Annotated[str, PlainValidator(one_of("keychain", "gui")), WithJsonSchema({"enum": ["keychain", "gui"]})]
 Scope = Annotated[str, PlainValidator(one_of("user", "system")), WithJsonSchema({"enum": ["user", "system"]})]
@@ -91,7 +92,9 @@ class Automation(Execution):
         None, description="Whom it runs as: whose crontab it stands in. Only root may set it; you if not given."
     )
     scheduler: Scheduler = Field(
-        "auto", description="Which backend holds it: crontab, launchd, systemd, or auto for the one that fits."
+        "auto",
+        description="Which backend holds it: crontab, launchd, systemd, embedded (the supervisor that comes with "
+        "reconciler), or auto for the one that fits.",
     )
     requires: list[Need] = Field(
         default_factory=list, description="What it needs of the session it runs in: keychain or gui (launchd only)."
@@ -100,7 +103,7 @@ class Automation(Execution):
         None, description="user: the manager of your own session; system: that of the machine. root: system."
     )
     timezone: Timezone | None = Field(
-        None, description="The time zone of the schedule, where the scheduler has such a thing (systemd)."
+        None, description="The time zone of the schedule, where the scheduler has such a thing (systemd, embedded)."
     )
     missed: Missed | None = Field(
         None,

@@ -6,18 +6,29 @@ import re
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from reconciler.kinds.automation import Directory, Scope, User, folder_of
 from reconciler.kinds.common import CommonSpec
 from reconciler.kinds.fields import Command, Environment, Invalid, Model, Text, one_of, text, type_name
 from reconciler.kinds.job import Stop
 from reconciler.kinds.probes import ProbeSpec
+from reconciler.model.data import Json
+from reconciler.model.duration import parse_duration
 
-SUPERVISORS = ("auto", "container", "launchd", "systemd")
+SUPERVISORS = ("auto", "container", "embedded", "launchd", "systemd")
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
 _IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:-]*(?:@sha256:[0-9a-f]{64})?")
 _VOLUME = re.compile(r"(?P<source>/[^:]*|~/[^:]*|[a-zA-Z0-9][a-zA-Z0-9_.-]*):(?P<target>/[^:]*)(?::(?P<mode>ro|rw))?")
+_BUDGET = re.compile(r"([0-9]{1,4}) in ([0-9a-z]+)")
 _NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 
 
@@ -72,12 +83,37 @@ class Published(Model):
     protocol: Annotated[str, *_word("tcp", "udp")] = Field("tcp", description="tcp or udp.")
 
 
+def _budget(value: object) -> dict[str, Json]:
+    found = text(value, what="a budget such as 5 in 10m")
+    match = _BUDGET.fullmatch(found)
+    if match is None or int(match[1]) == 0:
+        raise Invalid(f"{found!r} is not a budget", hint="write for example 5 in 10m")
+    return {"limit": int(match[1]), "within": parse_duration(match[2])}
+
+
+Budget = Annotated[
+    dict[str, Any],
+    PlainValidator(_budget),
+    WithJsonSchema({"type": "string", "pattern": f"^{_BUDGET.pattern}$", "examples": ["5 in 10m"]}),
+]
+
+
 class Restart(Model):
     """What happens when it ends by itself."""
 
     policy: Annotated[str, *_word("always", "on-failure", "no")] = Field(
         "always", description="Start it again always, only after a failure, or never."
     )
+    budget: Budget | None = Field(
+        None,
+        description="How often it may be started again in which time before it is given up: 5 in 10m. "
+        "embedded and systemd only; without one it is never given up.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A budget that is not given does not stand in the spec."""
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class Service(CommonSpec):
@@ -85,7 +121,8 @@ class Service(CommonSpec):
 
     supervisor: Annotated[str, *_word(*SUPERVISORS)] = Field(
         "auto",
-        description="Which backend keeps it running: container, launchd, systemd, or auto for the one that fits.",
+        description="Which backend keeps it running: container, launchd, systemd, embedded (the supervisor that "
+        "comes with reconciler), or auto for the one that fits.",
     )
     image: Image | None = Field(None, description="The container image, by tag or digest. Containers only.")
     pull: Annotated[str, *_word("missing", "always", "never")] = Field(

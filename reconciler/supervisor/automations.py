@@ -74,7 +74,7 @@ class Automations:
         self._queue = deque(item for item in self._queue if item.name in wanted)
         known = {}
         for name, automation in wanted.items():
-            entry = self._handled.get(name)
+            entry = self._handled.get(name, {})
             if not _fits(entry, automation):
                 entry = {"schedule": automation.digest, "until": self._world.now, "boot": self._boot}
             elif at_boot(automation) and first and entry["boot"] != self._boot:

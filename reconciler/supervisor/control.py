@@ -52,7 +52,12 @@ def run(place: Place, *, ready: int = -1) -> int:
 
     diary = Diary(place.log, -1 if ready >= 0 else 2)
     try:
-        resident = Resident(place, diary)
+        try:
+            resident = Resident(place, diary)
+        except OSError as error:  # a disk that is full or read-only; services that ran before are left alone
+            diary(f"cannot start: {error}")
+            _report(ready, f"cannot start the supervisor: {error.strerror or error} ({place.folder})")
+            return 1
         _report(ready, f"started, pid {os.getpid()}")
         resident.run()
         resident.close()
@@ -79,6 +84,8 @@ def start(place: Place) -> str:
     while not said.endswith(b"\n") and (part := os.read(reading, 4096)):
         said += part
     os.close(reading)
+    if said.startswith(b"cannot"):
+        raise Trouble(said.decode().strip())
     until = time.monotonic() + PATIENCE
     while ask(place, "GET", "/status", 5.0) is None:
         if not said or time.monotonic() > until:

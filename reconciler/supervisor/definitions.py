@@ -32,7 +32,9 @@ class Program:
     @property
     def digest(self) -> str:
         """Two programs with one digest are the same; a service is not restarted for anything else."""
-        return sha256(canonical_text([list(self.argv), self.folder, dict(self.environment)]).encode()).hexdigest()[:16]
+        return sha256(canonical_text([list(self.argv), self.folder, dict(self.environment)]).encode()).hexdigest()[
+            :16
+        ]
 
 
 @dataclass(frozen=True, slots=True)

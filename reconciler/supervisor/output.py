@@ -41,8 +41,7 @@ class Output:
             if moved <= 0:
                 return
             most -= moved
-            if self._size >= self._limit:
-                self._finish_line()
+            if self._size >= self._limit and self._at_line_end():
                 self._rotate()
 
     def close(self) -> None:
@@ -124,11 +123,14 @@ class Output:
         self._file = os.open(self._log, os.O_RDWR | os.O_CREAT, 0o600)
         self._size = os.fstat(self._file).st_size
 
-    def _finish_line(self) -> None:
-        """Byte by byte to the end of the line, so that no file ends within one."""
+    def _at_line_end(self) -> bool:
+        """Go on byte by byte to the end of the line, so that no file ends within one. One that never ends is cut."""
         for _ in range(LONGEST):
-            if self._file < 0 or os.pread(self._file, 1, self._size - 1) == b"\n" or self._move(1) <= 0:
-                return
+            if self._file < 0 or os.pread(self._file, 1, self._size - 1) == b"\n":
+                return self._file >= 0
+            if self._move(1) <= 0:
+                return False  # the rest of the line is still to come
+        return True
 
     def _rotate(self) -> None:
         """The log becomes LOG.1, and so on. Whatever fails leaves a log that is too long, and nothing worse."""

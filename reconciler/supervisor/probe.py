@@ -1,4 +1,4 @@
-"""One question whether a service can be used yet, asked in a process of its own: nothing that it waits for holds us up.
+"""One question whether a service can be used yet, asked in a process of its own, so that its waiting holds nobody up.
 
 The child answers with an empty line, or with what is wrong. Asked only between the start of a service and its first
 yes; looking after it later is the business of the gates and of checks.

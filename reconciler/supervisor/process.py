@@ -103,7 +103,9 @@ def spawn(
 ) -> int:
     """The pid of the program in a session of its own. Raises NotStarted."""
     marked = {tree.MARK: mark} if mark else {}
-    pid, _ = start(program.argv, {**environ, **program.environment, **marked}, Setting(program.folder), streams, before)
+    pid, _ = start(
+        program.argv, {**environ, **program.environment, **marked}, Setting(program.folder), streams, before
+    )
     return pid
 
 
@@ -111,11 +113,13 @@ def exit_of(pid: int) -> int:
     """A descriptor that is readable once a process, child or not, has ended. Raises OSError."""
     if hasattr(os, "pidfd_open"):
         return os.pidfd_open(pid)
-    queue = select.kqueue()
-    event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD | select.KQ_EV_ONESHOT, select.KQ_NOTE_EXIT)
-    queue.control([event], 0)
-    _held[queue.fileno()] = queue
-    return queue.fileno()
+    kernel: Any = select  # what follows is macOS
+    queue = kernel.kqueue()
+    flags = kernel.KQ_EV_ADD | kernel.KQ_EV_ONESHOT
+    queue.control([kernel.kevent(pid, kernel.KQ_FILTER_PROC, flags, kernel.KQ_NOTE_EXIT)], 0)
+    number = int(queue.fileno())
+    _held[number] = queue
+    return number
 
 
 _held: dict[int, Any] = {}

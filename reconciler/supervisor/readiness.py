@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 
@@ -65,10 +66,8 @@ class Readiness:
         if self._pid:
             self._loop.unwatch(self._reading)
             os.close(self._reading)
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, 9)
-            except ProcessLookupError:
-                pass
             self._pid = 0
 
     def cancel(self) -> None:

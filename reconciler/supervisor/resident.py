@@ -17,7 +17,7 @@ from reconciler.supervisor.loop import PollLoop
 from reconciler.supervisor.output import Output
 from reconciler.supervisor.place import Diary, Place
 from reconciler.supervisor.process import Child, Children, environment
-from reconciler.supervisor.server import Request, Server
+from reconciler.supervisor.server import Loop, Request, Server
 from reconciler.supervisor.service import ACTIVE, RESTING, Service
 
 GLANCE = 60.0  # seconds between two looks at the clock, and at the definitions
@@ -30,7 +30,8 @@ class Resident:
 
     def __init__(self, where: Place, say: Diary, clock: Callable[[], float] = time.time) -> None:
         self._place, self.say, self._clock = where, say, clock
-        self.loop = PollLoop()
+        self._turns = PollLoop()
+        self.loop: Loop = self._turns
         self.environment = environment(os.environ, sys.platform)
         boot = tree.boot()
         self.children = Children(where.children, boot)
@@ -130,11 +131,10 @@ class Resident:
 
     def changed(self, service: Service) -> None:
         """A service has another state: others may have waited for it."""
-        if service.state == "gone" and not service.wanted:
-            if self._services.get(service.name) is service:
-                del self._services[service.name]
-                self.loop.unwatch(service.output.descriptor)
-                service.output.forget()
+        if service.state == "gone" and not service.wanted and self._services.get(service.name) is service:
+            del self._services[service.name]
+            self.loop.unwatch(service.output.descriptor)
+            service.output.forget()
         self.loop.after(0, self._advance)
 
     def own(self, pid: int, service: Service) -> None:
@@ -190,10 +190,10 @@ class Resident:
             limits = [glance - time.monotonic(), *([due] if due is not None and not self._stopping else [])]
             if self._idle_since is not None:
                 limits.append(self._idle_since + LINGER - time.monotonic())
-            self.loop.turn(min(limits))
+            self._turns.turn(min(limits))
             self._look_at_the_clock()
             self._reap()
-            if self.loop.signals.stop and not self._stopping:
+            if self._turns.signals.stop and not self._stopping:
                 self._stop()
             if not self._stopping:
                 self._automations.tick()

@@ -9,9 +9,10 @@ import os
 import select
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from typing import Protocol
+
+from reconciler.runner import tree
 
 MOST = 64  # connections at once
 HEAD = 8192  # bytes of a request
@@ -113,7 +114,7 @@ class Server:
             self._socket.bind(path)
         finally:
             os.umask(before)
-        self._socket.listen(128)
+        self._socket.listen(1024)
         self._socket.setblocking(False)
         loop.watch(self._socket.fileno(), self._accept)
 
@@ -153,7 +154,7 @@ class Server:
 def _peer(connection: socket.socket) -> int:
     """The user at the other end, as the kernel knows it; -1 where it does not say."""
     try:
-        if sys.platform == "linux":
+        if tree.LINUX:
             raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             return int(struct.unpack("3i", raw)[1])
         raw = connection.getsockopt(0, 1, 76)  # LOCAL_PEERCRED: struct xucred

@@ -40,7 +40,7 @@ class World(Protocol):
 
 
 class Service:
-    """States: waiting, starting, running, backoff, stopping, ended, fatal, and gone once it is not wanted any more."""
+    """States: waiting, starting, running, backoff, stopping, ended, fatal; gone once nobody wants it any more."""
 
     def __init__(self, definition: Definition, world: World) -> None:
         self.definition, self.wanted = definition, True

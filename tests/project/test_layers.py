@@ -34,6 +34,14 @@ OFFENCES = {
         "runner/run.py",
         "import psutil",
     ),
+    "The supervisor stays small: itself, the runner, the model and the standard library": (
+        "supervisor/loop.py",
+        "import threading",
+    ),
+    "Only the runner and the supervisor start programs that live on": (
+        "cli/main.py",
+        "from reconciler.runner import start",
+    ),
     "Only the journal imports SQLite": ("engine/reconcile.py", "import sqlite3"),
     "Only the local host starts processes": ("health/check.py", "import subprocess"),
     "No other door to processes": ("engine/executor.py", "import multiprocessing"),

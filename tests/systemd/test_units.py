@@ -192,3 +192,13 @@ def test_a_failed_start_is_an_error_with_the_status() -> None:
     with pytest.raises(ApplyError, match=r"cannot start reconciler-service-conf-a.service: .*Active: failed"):
         bench.reach({service("a").id: PROVIDER.canonical(service("a"))})
     assert bench.ours()[service("a").id].state.attributes["activity"] == "failed"
+
+
+def test_a_budget_of_restarts_becomes_a_limit_of_starts_and_reads_back() -> None:
+    wanted: Json = {"policy": "always", "budget": {"limit": 5, "within": 600}}
+    state = PROVIDER.canonical(service("a", restart=wanted))
+    id_ = ResourceId("Service", "a")
+    files = render(id_, state.attributes)
+    (content,) = files.values()
+    assert b"[Unit]\nDescription=Service/a\nStartLimitIntervalSec=600s\nStartLimitBurst=6\n" in content
+    assert {"scope": "", **attributes(id_, files)} == state.attributes

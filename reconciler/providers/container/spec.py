@@ -38,6 +38,7 @@ def canonical(resource: Resource) -> State:
     command = spec.get("command")
     networks = sorted(set(_texts(spec.get("networks"))))
     _refuse_networks(networks, spec)
+    _refuse_budget(cast("Mapping[str, Json]", spec.get("restart") or {}))
     restart = cast("Mapping[str, str]", spec.get("restart") or {}).get("policy", "always")
     pull = spec.get("pull") or "missing"
     wanted: dict[str, Json] = {
@@ -59,6 +60,15 @@ def canonical(resource: Resource) -> State:
     for name, value in attributes.items():
         _refuse_unfit(name, value)
     return State(attributes)
+
+
+def _refuse_budget(restart: Mapping[str, Json]) -> None:
+    if restart.get("budget"):
+        raise UnsupportedSpec(
+            "a container engine counts no restarts in a time",
+            field="restart.budget",
+            hint="leave it out, or use supervisor: embedded or systemd",
+        )
 
 
 def _refuse_foreign_wishes(id_: ResourceId, spec: Mapping[str, Json]) -> None:

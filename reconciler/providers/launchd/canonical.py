@@ -117,6 +117,10 @@ def _service(spec: Mapping[str, Json]) -> dict[str, Json]:
             hint="write at least 1s; or use supervisor: systemd",
         )
     restart = cast("Mapping[str, Json]", spec.get("restart") or {"policy": "always"})
+    if restart.get("budget"):
+        raise UnsupportedSpec(
+            "launchd never gives a program up", field="restart.budget", hint="use supervisor: embedded or systemd"
+        )
     return {"restart": restart["policy"], "grace": int(grace)}
 
 

@@ -110,10 +110,15 @@ def _service(spec: Mapping[str, Json]) -> dict[str, Json]:
         raise UnsupportedSpec("systemd takes no grace for endless", field="stop.grace", hint="write for example 1s")
     # Durations to the millisecond; systemd rounds finer ones anyway.
     number = int(grace) if grace == int(grace) else round(grace, 3)
-    return {
+    found: dict[str, Json] = {
         "restart": restart.get("policy", "always"),
         "stop": {"signal": stop.get("signal", "SIGTERM"), "grace": number},
     }
+    budget = cast("Mapping[str, float]", restart.get("budget") or {})
+    if budget:
+        within = budget["within"]
+        found["budget"] = {"limit": budget["limit"], "within": int(within) if within == int(within) else within}
+    return found
 
 
 def _command(command: Json) -> Json:

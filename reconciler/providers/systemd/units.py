@@ -69,7 +69,8 @@ def document(files: Mapping[str, bytes]) -> str:
 def render(id_: ResourceId, wanted: Mapping[str, Json]) -> dict[str, bytes]:
     """The unit files for these attributes, by name."""
     if id_.kind == "Service":
-        return {names(id_)[0]: _file(id_, (), ("Service", _service(wanted)), ("Install", _wanted_by("default")))}
+        sections = ("Service", _service(wanted)), ("Install", _wanted_by("default"))
+        return {names(id_)[0]: _file(id_, (), *sections, limits=_limits(wanted))}
     service, timer = names(id_)
     schedule, zone = wanted["schedule"], cast("str | None", wanted.get("timezone"))
     mark = [f"Schedule={canonical_text(schedule)}", *([f"Timezone={zone}"] if zone else [])]
@@ -83,8 +84,10 @@ def render(id_: ResourceId, wanted: Mapping[str, Json]) -> dict[str, bytes]:
     }
 
 
-def _file(id_: ResourceId, mark: Iterable[str], *sections: tuple[str, Sequence[str]]) -> bytes:
-    parts = [("Unit", [f"Description={id_}"]), ("X-Reconciler", [f"Resource={id_}", *mark]), *sections]
+def _file(
+    id_: ResourceId, mark: Iterable[str], *sections: tuple[str, Sequence[str]], limits: Sequence[str] = ()
+) -> bytes:
+    parts = [("Unit", [f"Description={id_}", *limits]), ("X-Reconciler", [f"Resource={id_}", *mark]), *sections]
     return "\n".join("\n".join([f"[{name}]", *lines, ""]) for name, lines in parts).encode("utf-8")
 
 
@@ -97,6 +100,14 @@ def _service(wanted: Mapping[str, Json]) -> list[str]:
     # Type=exec: a start succeeds only once the program itself could be started.
     lines = ["Type=exec", *_execution(wanted), f"Restart={wanted['restart']}", f"RestartSec={RESTART_DELAY}"]
     return [*lines, f"KillSignal={stop['signal']}", f"TimeoutStopSec={span(stop['grace'])}"]
+
+
+def _limits(wanted: Mapping[str, Json]) -> list[str]:
+    """systemd counts starts, the first one too; a budget counts how often it is started again."""
+    budget = cast("Mapping[str, float]", wanted.get("budget") or {})
+    if not budget:
+        return []
+    return [f"StartLimitIntervalSec={span(budget['within'])}", f"StartLimitBurst={int(budget['limit']) + 1}"]
 
 
 def _execution(wanted: Mapping[str, Json]) -> list[str]:
@@ -141,6 +152,10 @@ def _parsed(id_: ResourceId, texts: Mapping[str, str]) -> dict[str, Json] | None
     if id_.kind == "Service":
         found["restart"] = service["Restart"]
         found["stop"] = {"signal": service["KillSignal"], "grace": _seconds(service["TimeoutStopSec"])}
+        unit = {name: value for section, name, value in every[names(id_)[0]] if section == "Unit"}
+        if "StartLimitBurst" in unit:
+            within = _seconds(unit["StartLimitIntervalSec"])
+            found["budget"] = {"limit": int(unit["StartLimitBurst"]) - 1, "within": within}
         return found
     timer = {name: value for _, name, value in every[names(id_)[1]]}
     found["schedule"] = json.loads(timer["Schedule"])

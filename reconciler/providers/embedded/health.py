@@ -1,0 +1,42 @@
+"""Whether the supervisor really runs what is defined: it answers, follows the file, and has given nothing up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciler.host.protocol import Host
+from reconciler.model.address import ResourceId
+from reconciler.model.errors import HostError
+from reconciler.providers.embedded import control
+
+_FINE = frozenset({"running", "ended"})
+_SHOWN = 3  # lines of output in a sentence
+
+
+def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
+    """Why it does not (a sentence), or None where it does."""
+    try:
+        where = control.site(host)
+        found = control.status(host, where)
+        if found is None:
+            return "the embedded supervisor does not run"
+        if found.get("refused"):
+            return f"the embedded supervisor: {found['refused']}"
+        if found.get("digest") != control.digest(host.read(where.definitions)):
+            return "the embedded supervisor runs by older definitions"
+    except HostError as error:
+        return error.message
+    services: Mapping[str, Mapping[str, Any]] = found.get("services", {})
+    wrong = [why for id_ in ids if (why := _wrong(str(id_), services.get(str(id_)))) is not None]
+    return "; ".join(wrong) or None
+
+
+def _wrong(name: str, service: Mapping[str, Any] | None) -> str | None:
+    if service is None:
+        return f"{name} is not known to the supervisor" if name.startswith("Service/") else None
+    if service["state"] in _FINE:
+        return None
+    output = [line for line in service.get("output", ()) if line.strip()][-_SHOWN:]
+    said = f"; its last output: {' | '.join(output)}" if output else ""
+    return f"{name} is {service['state']}: {service.get('reason', '')}{said}"

@@ -1,0 +1,93 @@
+"""The command line over the embedded supervisor: apply, verify, roll back, and end with nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.supervisor.place import ROOT, Site, until
+
+
+class Home:
+    """A tree and the command line on the state folder of a test."""
+
+    def __init__(self, here: Site) -> None:
+        self.here = here
+        self.tree = here.state / "desired"
+        self.tree.mkdir()
+
+    def wants(self, name: str, spec: dict[str, object], kind: str = "Service") -> None:
+        document = {"apiVersion": "reconciler/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+        (self.tree / f"{name}.yaml").write_text(json.dumps(document))
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "RECONCILER_STATE_DIR": str(self.here.state),
+            "RECONCILER_CACHE_DIR": str(self.here.state / "cache"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        argv = [sys.executable, "-m", "reconciler", *words]
+        return subprocess.run(argv, env=environment, cwd=self.here.state, capture_output=True, text=True, timeout=120)
+
+    def apply(self, *more: str) -> subprocess.CompletedProcess[str]:
+        return self.run("apply", "desired", "--yes", *more)
+
+
+@pytest.fixture
+def home(here: Site) -> Home:
+    return Home(here)
+
+
+def service(command: str, **more: object) -> dict[str, object]:
+    verify = {"within": "5s", "stableFor": "1s"}
+    return {"supervisor": "embedded", "command": command, "verify": verify, **more}
+
+
+def test_a_tree_is_applied_runs_and_goes(home: Home) -> None:
+    home.wants("web", service("echo up; exec sleep 3600"))
+    job = {"scheduler": "embedded", "schedule": {"every": "2s"}, "command": ["true"], "missed": "latest"}
+    home.wants("tick", {"schedule": job["schedule"], **job}, "Automation")
+    done = home.apply()
+    assert done.returncode == 0, done.stdout + done.stderr
+    pid = home.here.reaches("web", "running")["pid"]
+    spool = home.here.state / "runs/spool/tick"
+    until(lambda: any('"verdict":"succeeded"' in path.read_text() for path in spool.glob("*.run")))
+    again = home.run("plan", "desired", "--detailed-exitcode")
+    assert again.returncode == 0, again.stdout
+    done = home.run("rollback", "0", "--yes")  # an empty tree never prunes
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not (home.here.folder / "socket").exists(), seconds=20)
+    assert not (home.here.folder / "definitions.json").exists()
+
+
+def test_a_version_that_does_not_stay_up_gives_way_to_the_one_before(home: Home) -> None:
+    home.wants("web", service("echo one; exec sleep 3600"))
+    assert home.apply().returncode == 0
+    budget = {"policy": "always", "budget": "1 in 1m"}
+    home.wants("web", service("echo cannot find my config; exit 7", restart=budget))
+    done = home.apply()
+    assert done.returncode == 7, done.stdout + done.stderr
+    assert "Service/web is" in done.stdout + done.stderr
+    assert "cannot find my config" in done.stdout + done.stderr
+    assert home.here.reaches("web", "running")["pid"]
+    until(lambda: home.here.log("web").rstrip().endswith("one"))
+
+
+def test_a_supervisor_that_does_not_run_is_drift_and_apply_brings_it_back(home: Home) -> None:
+    home.wants("web", service("exec sleep 3600"))
+    assert home.apply().returncode == 0
+    pid = home.here.reaches("web", "running")["pid"]
+    home.here.kill()
+    found = home.run("plan", "desired", "--detailed-exitcode")
+    assert found.returncode == 2, found.stdout
+    done = home.apply()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert home.here.reaches("web", "running")["pid"] == pid

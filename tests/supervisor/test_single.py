@@ -1,0 +1,136 @@
+"""One instance, whoever starts it how often; killed at any instant, it finds again what it left."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from reconciler.runner import tree
+from tests.supervisor.place import ROOT, Site, until
+
+FULL = bool(os.environ.get("RECONCILER_TEST_FULL"))
+ROUNDS, SECONDS = (500, 1500.0) if FULL else (12, 60.0)
+LINES = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.005; done"
+
+
+def test_twenty_starts_at_once_make_one_supervisor(here: Site) -> None:
+    here.define({"Service/a": {"command": ["sleep", "3600"]}})
+    starts = [here.popen("start") for _ in range(20)]
+    said = [process.communicate(timeout=120) for process in starts]
+    assert [process.returncode for process in starts] == [0] * 20, said
+    pid = here.pid
+    assert here.status()["pid"] == pid
+    assert sum(out.startswith("started") for out, _ in said) == 1
+    assert {out.strip() for out, _ in said} == {f"started, pid {pid}", f"a supervisor runs already, pid {pid}"}
+    assert here.diary().count("started, pid") == 1
+    here.reaches("a", "running")
+    assert here.diary().count("a: running") == 1
+
+
+def test_a_supervisor_that_was_killed_finds_its_services_again_and_no_line_is_lost(here: Site) -> None:
+    here.define({"Service/a": {"command": LINES}, "Service/b": {"command": ["sleep", "3600"]}})
+    here.start()
+    pids = {name: here.reaches(name, "running")["pid"] for name in "ab"}
+    for _ in range(5):
+        time.sleep(0.2)
+        here.kill()
+        time.sleep(0.1)
+        here.start()
+        assert {name: here.reaches(name, "running")["pid"] for name in "ab"} == pids
+    time.sleep(0.2)
+    here.end()
+    numbers = [int(line) for line in here.log("a").splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) > 100
+
+
+def test_one_that_cannot_listen_says_why(here: Site) -> None:
+    here.define({})
+    (here.folder / "socket").mkdir()
+    process = here.popen("start")
+    _, err = process.communicate(timeout=60)
+    (here.folder / "socket").rmdir()
+    assert process.returncode == 1
+    assert err.startswith("cannot start the supervisor: ")
+
+
+def test_one_that_ended_meanwhile_is_started_again_and_what_it_left_is_ended(here: Site) -> None:
+    here.define({"Service/a": {"command": "setsid sleep 3603 & exec sleep 3600"}})
+    here.start()
+    pid = here.reaches("a", "running")["pid"]
+    here.kill()
+    os.kill(pid, signal.SIGKILL)
+    before = set(here.members())
+    here.start()
+    until(lambda: "unknown exit status" in here.diary(), here.diary)
+    assert here.reaches("a", "running")["pid"] != pid
+    until(lambda: not any(Path(f"/proc/{one}").exists() for one in before))
+
+
+def test_a_pid_that_is_somebody_elses_now_is_not_taken_for_a_service(here: Site) -> None:
+    here.define({"Service/a": {"command": ["sleep", "3600"]}})
+    here.start()
+    pid = here.reaches("a", "running")["pid"]
+    here.kill()
+    record = here.folder / "children.json"
+    record.write_text(record.read_text().replace(f'"created": "{tree.created(pid)}"', '"created": "1"'))
+    os.kill(pid, signal.SIGKILL)
+    here.start()
+    assert here.reaches("a", "running")["pid"] != pid
+
+
+def test_it_may_be_killed_at_any_instant(here: Site) -> None:
+    """No service twice, no slot twice, no run without its record, nobody left behind."""
+    chance = random.Random(20261121)  # the same instants in every run
+    marks, runs = here.state / "marks", here.state / "ran"
+    marks.mkdir()
+    runs.mkdir()
+    service = f"mkdir {marks}/$$ || exit 9; exec sleep 3600"
+    call = [str(_launcher(here)), "exec", "tick", "--state", str(here.state), "--", "/bin/sh", "-c"]
+    run = f"mktemp {runs}/XXXXXXXX >/dev/null"
+    here.define(
+        {
+            **{f"Service/s{number}": {"command": service} for number in range(3)},
+            "Automation/tick": {"command": [*call, run], "schedule": {"every": 1}},
+        }
+    )
+    until_ = time.monotonic() + SECONDS
+    for _ in range(ROUNDS):
+        if time.monotonic() > until_:
+            break
+        process = here.popen("start")
+        time.sleep(chance.uniform(0.0, 0.9))
+        with suppress(ProcessLookupError, FileNotFoundError, IndexError, ValueError):  # not there yet
+            os.kill(here.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        alive = [one for one in marks.iterdir() if Path(f"/proc/{one.name}").exists()]
+        assert len(alive) <= 3, "a second copy runs"
+    here.start()
+    pids = {here.reaches(f"s{number}", "running")["pid"] for number in range(3)}
+    until(lambda: {int(one.name) for one in marks.iterdir() if Path(f"/proc/{one.name}").exists()} == pids)
+    time.sleep(1.5)
+    here.define({})
+    here.ask("POST", "/reload")
+    until(lambda: here.members() == [], lambda: str(here.members()), seconds=30)
+    spool = sorted((here.state / "runs/spool/tick").glob("*.run"))
+    assert spool
+    records = [path.read_text() for path in spool]
+    assert all('"verdict":"succeeded"' in record for record in records)
+    assert len(list(runs.iterdir())) == len(records), "a run without a record, or a slot that ran twice"
+    assert not any(".2.run" in path.name for path in spool)
+
+
+def _launcher(here: Site) -> Path:
+    """`reconcile` as schedulers call it."""
+    import sys
+
+    from reconciler.runner.launcher import launcher
+
+    path = here.state / "reconcile"
+    path.write_text(launcher(sys.executable, str(ROOT / "reconciler"), "/bin/false"))
+    path.chmod(0o755)
+    return path
