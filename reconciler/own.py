@@ -35,7 +35,8 @@ class Setup:
     python: str  # the interpreter, by its whole path
     state: str  # the state folder, by its whole path
     watch: str = ""  # the tree to watch, by its whole path; "": none
-    environment: Mapping[str, str] = field(default_factory=dict)  # of the watch
+    environment: Mapping[str, str] = field(default_factory=dict)  # what the interpreter needs to find the package
+    folders: Mapping[str, str] = field(default_factory=dict)  # variables of the watch besides
     scope: str = ""  # systemd: whose manager; "" is the usual one
 
 
@@ -61,6 +62,7 @@ def _by_cron(setup: Setup) -> dict[str, Any]:
     spec = {
         "schedule": {"at": "boot"},
         "command": f"{shlex.join(start)} >/dev/null",
+        "environment": dict(setup.environment),
         "scheduler": "crontab",
         "runner": "off",
         "verify": {"within": PATIENCE, "probes": [{"exec": {"command": start, "timeout": PATIENCE}}]},
@@ -73,6 +75,7 @@ def _by_manager(setup: Setup) -> dict[str, Any]:
     spec = {
         "supervisor": setup.through,
         "command": _supervisor(setup, "run"),
+        "environment": dict(setup.environment),
         "restart": {"policy": "on-failure"},
         "stop": {"signal": "SIGTERM", "grace": "60s"},
     }
@@ -85,9 +88,10 @@ def _watch(setup: Setup, supervisor: str) -> dict[str, Any]:
     spec = {
         "supervisor": "embedded" if embedded else setup.through,
         "command": [setup.python, "-P", "-m", "reconciler", "watch", setup.watch],
-        "environment": dict(setup.environment),
+        "environment": {**setup.environment, **setup.folders},
         "stop": {"signal": "SIGTERM", "grace": "60s"},
         "dependsOn": [supervisor],
+        "verify": {"within": "60s", "stableFor": "2s"},  # another watch, or a broken tree, ends it at once
     }
     return _document("Service", WATCH, "keeps this host as the manifests say", _scoped(setup, spec))
 

@@ -135,12 +135,13 @@ def _setup(app: App, journal: Journal, through: str, scope: str, watch: Path | N
         python=sys.executable,
         state=str(app.folders.state.absolute()),
         watch="" if watch is None else str(watch.absolute()),
-        environment=_environment(app),
+        environment={name: os.environ[name] for name in ("PYTHONPATH",) if os.environ.get(name)},
+        folders=_folders(app),
         scope=scope,
     )
 
 
-def _environment(app: App) -> dict[str, str]:
+def _folders(app: App) -> dict[str, str]:
     """The folders of this reconciler, where a program without any settings would not find them."""
     from reconciler.settings import folders
 

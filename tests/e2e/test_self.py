@@ -122,11 +122,7 @@ def test_through_crontab_installed_started_and_gone_without_a_trace(person: Pers
 def test_the_line_starts_it_as_cron_would_and_a_second_one_changes_nothing(person: Person) -> None:
     good(person.run("self", "install", "--through", "crontab", "--yes"))
     line = (person.table() or b"").decode().removeprefix("@reboot ").rstrip("\n")
-    environment = {
-        "HOME": str(person.home),
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": person.environment()["PYTHONPATH"],
-    }
+    environment = {"HOME": str(person.home), "PATH": "/usr/bin:/bin"}
     wait_until(lambda: not supervisors(person.state), 20, "it ends, with nothing to do")
     for _ in range(2):
         done = subprocess.run(["sh", "-c", line], env=environment, user=person.user, capture_output=True, cwd="/")
@@ -186,7 +182,8 @@ def test_a_plan_against_a_snapshot_leaves_it_too(person: Person) -> None:
     good(person.run("snapshot", "--out", "host.json"))
     there = good(person.run("plan", "desired", "--against", "host.json", "-o", "json"))
     here = json.loads(good(person.run("plan", "desired", "-o", "json")))
-    assert [step["change"]["id"] for step in json.loads(there)["steps"] if "change" in step] == ["Automation/mine"]
+    changes = [step["id"] for step in json.loads(there)["steps"] if step["type"] == "change"]
+    assert changes == ["Automation/mine"]
     assert json.loads(there)["fingerprint"] == here["fingerprint"]
 
 
@@ -213,6 +210,19 @@ def test_a_supervisor_that_keeps_something_goes_on_after_an_uninstall(person: Pe
     assert "1 of your resources are embedded" in gone.stderr
     assert len(supervisors(person.state)) == 1
     assert person.status()["hints"] == ["`reconcile self install` makes it start by itself"]
+
+
+def test_through_crontab_the_supervisor_keeps_the_watch(person: Person) -> None:
+    person.automation("mine", "@daily", ["/bin/true"])
+    good(person.run("self", "install", "--through", "crontab", "--watch", "desired", "--yes"))
+    wait_until(lambda: b"Automation/mine" in (person.table() or b""), 60, "the watch has applied the tree")
+    found = person.status()
+    assert [thing["through"] for thing in found["installed"]] == ["crontab", "embedded"]  # type: ignore[attr-defined]
+    assert str(found["watch"]).startswith("watch ")
+    good(person.run("self", "uninstall", "--yes"))
+    assert supervisors(person.state) == []
+    assert LINE not in (person.table() or b"")
+    assert person.status()["watch"] is None
 
 
 def test_our_names_are_refused_in_manifests(person: Person) -> None:
