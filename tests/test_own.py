@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.autostart import Setup, resources, starter
 from reconciler.host.fake import FakeHost
 from reconciler.journal.journal import Journal
 from reconciler.model.errors import ReconcileError
 from reconciler.model.resource import DriftPolicy, Resource
 from reconciler.model.state import Owned
-from reconciler.own import Setup, in_force, remember, resources, spared, starter
+from reconciler.own import in_force, remember, spared
 from reconciler.registry import registry
 from reconciler.testing import builders
 

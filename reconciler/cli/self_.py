@@ -22,9 +22,9 @@ from reconciler.cli.session import (
 
 if TYPE_CHECKING:
     from reconciler.app import App, Planned
+    from reconciler.autostart import Setup
     from reconciler.journal.journal import Journal
     from reconciler.model.resource import Resource
-    from reconciler.own import Setup
 
 BACKENDS = ("auto", "systemd", "launchd", "crontab")
 
@@ -59,8 +59,8 @@ def install(
     Shows the plan and asks, unless --yes. It is verified, undone where it fails, kept by every later plan,
     and removed by `reconcile self uninstall` or `reconcile rollback 0`.
     """
+    from reconciler.autostart import resources
     from reconciler.cli.rollout import roll_out
-    from reconciler.own import resources
 
     with Signals() as signals:
         app = application(Path(), listener=progress(sys.stderr), signals=signals)
@@ -122,9 +122,9 @@ def _plan(app: App, journal: Journal, ours: tuple[Resource, ...], accept: tuple[
 
 
 def _setup(app: App, journal: Journal, through: str, scope: str, watch: Path | None) -> Setup:
+    from reconciler.autostart import Setup, starter
     from reconciler.engine.observe import Supports
     from reconciler.host.readonly import ReadOnlyHost
-    from reconciler.own import Setup, starter
 
     support = Supports(ReadOnlyHost(app.host), app.registry.providers)
     chosen = starter(through, journal.inventory(), app.host.facts().platform, support)
