@@ -172,7 +172,7 @@ class App:
         applying = holder(self.folders.state) if journal.read_only else None
         remembered = memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
-        mine = own.in_force(journal, remembered.inventory, providers) if ours is None else ours
+        mine = own.in_force(journal, remembered.inventory, providers, support) if ours is None else ours
         resources = own.joined(desired.resources, mine if whole_tree else ())
         wanted = resolve_intents(resources, providers, host.facts(), remembered.inventory, support)
         snapshot = replace(observe(host, providers, wanted, remembered, support), own=mine)

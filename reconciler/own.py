@@ -5,7 +5,7 @@ No manifest of a user holds them. What is installed, and through what, is in `au
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,13 +26,21 @@ def installed(inventory: Sequence[Owned]) -> tuple[Owned, ...]:
     return tuple(entry for entry in inventory if entry.id.reserved)
 
 
-def in_force(journal: Journal, inventory: Sequence[Owned], providers: Mapping[str, Provider]) -> tuple[Resource, ...]:
-    """The resources that the inventory holds in just that state. Costs nothing where there are none."""
+def in_force(
+    journal: Journal,
+    inventory: Sequence[Owned],
+    providers: Mapping[str, Provider],
+    support: Callable[[str], str | None],
+) -> tuple[Resource, ...]:
+    """The resources that the inventory holds in just that state. Costs nothing where there are none.
+
+    Those of a backend that cannot be used right now are left out: they must not stand in the way of a tree.
+    """
     entries = installed(inventory)
     if not entries:
         return ()
     known = journal.own()
-    chosen = (_of(entry, known, providers) for entry in entries)
+    chosen = (_of(entry, known, providers) for entry in entries if support(entry.provider) is None)
     return tuple(resource for resource in chosen if resource is not None)
 
 
@@ -52,7 +60,7 @@ def joined(tree: Sequence[Resource], own: Sequence[Resource]) -> tuple[Resource,
 
 
 def spared(snapshot: Snapshot) -> Snapshot:
-    """Without the entries of ours that no known resource speaks of: they are shown, and never pruned."""
+    """Without the entries of ours that no resource in force speaks of: whatever they are, they are never pruned."""
     known = {resource.id for resource in snapshot.own}
     if all(entry.id in known for entry in installed(snapshot.inventory)):
         return snapshot

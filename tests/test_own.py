@@ -17,6 +17,7 @@ from reconciler.registry import registry
 from reconciler.testing import builders
 
 KNOWN = registry()
+USABLE = {"crontab": None, "systemd": None}.__getitem__  # each backend can be used
 
 
 def made(through: str = "crontab", python: str = "/usr/bin/python3", **more: str) -> tuple[Resource, ...]:
@@ -52,10 +53,18 @@ def test_in_force_is_what_the_inventory_holds_in_just_that_state(journal: Journa
     old, new = made(python="/old/python"), made(python="/new/python")
     remember(journal, old)
     remember(journal, new)
-    assert in_force(journal, (), KNOWN.providers) == ()
-    assert in_force(journal, [entry(old[0], "crontab")], KNOWN.providers) == old
-    assert in_force(journal, [entry(new[0], "crontab")], KNOWN.providers) == new
-    assert in_force(journal, [entry(made(python="/other")[0], "crontab")], KNOWN.providers) == ()
+    assert in_force(journal, (), KNOWN.providers, USABLE) == ()
+    assert in_force(journal, [entry(old[0], "crontab")], KNOWN.providers, USABLE) == old
+    assert in_force(journal, [entry(new[0], "crontab")], KNOWN.providers, USABLE) == new
+    assert in_force(journal, [entry(made(python="/other")[0], "crontab")], KNOWN.providers, USABLE) == ()
+
+
+def test_one_whose_backend_cannot_be_used_now_is_left_alone(journal: Journal) -> None:
+    found = made("systemd")
+    remember(journal, found)
+    held = [entry(each, "systemd") for each in found]
+    assert in_force(journal, held, KNOWN.providers, lambda _name: "there is no user manager") == ()
+    assert spared(builders.snapshot(inventory=held)).inventory == ()
 
 
 def test_remembered_are_few_and_each_once(journal: Journal) -> None:
@@ -69,7 +78,7 @@ def test_remembered_are_few_and_each_once(journal: Journal) -> None:
 def test_a_watch_never_puts_its_own_unit_back(journal: Journal) -> None:
     found = made("systemd", watch="/srv/tree")
     remember(journal, found)
-    standing = in_force(journal, [entry(each, "systemd") for each in found], KNOWN.providers)
+    standing = in_force(journal, [entry(each, "systemd") for each in found], KNOWN.providers, USABLE)
     assert [each.drift for each in standing] == [DriftPolicy.REVERT, DriftPolicy.REPORT]
 
 

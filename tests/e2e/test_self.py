@@ -266,6 +266,26 @@ def test_through_systemd_with_a_watch(mixed: Machine) -> None:  # noqa: F811
 
 
 @pytest.mark.systemd
+def test_where_systemd_cannot_be_reached_a_tree_is_applied_all_the_same(mixed: Machine) -> None:  # noqa: F811
+    mixed.automation("mine", "@daily", ["/bin/true"], scheduler="crontab")
+    try:
+        good(mixed.run("self", "install", "--scope", "user", "--yes"))
+        ours = units(mixed)
+        session = mixed.environ["XDG_RUNTIME_DIR"]
+        mixed.environ["XDG_RUNTIME_DIR"] = str(mixed.folder)  # as in a job of cron
+        good(mixed.apply())
+        (thing,) = json.loads(mixed.run("self", "status", "-o", "json").stdout)["installed"]
+        assert "systemd" in thing["trouble"]
+        mixed.environ["XDG_RUNTIME_DIR"] = session
+        assert "2 unchanged" in good(mixed.run("plan", "desired"))
+        assert units(mixed) == ours
+    finally:
+        done = mixed.run("rollback", "0", "--yes")
+    good(done)
+    assert units(mixed) == {}
+
+
+@pytest.mark.systemd
 def test_a_start_that_fails_under_systemd_is_rolled_back(mixed: Machine) -> None:  # noqa: F811
     mixed.environ["RECONCILER_STATE_DIR"] = str(mixed.folder / ("long" * 30))
     failed = mixed.run("self", "install", "--scope", "user", "--through", "systemd", "--yes")
