@@ -199,6 +199,18 @@ def test_forgotten_by_the_journal_it_stays_and_can_be_installed_again(person: Pe
     assert "2 unchanged" in good(person.run("plan", "desired"))
 
 
+def test_an_interpreter_that_is_gone_is_said_and_replaced(person: Person) -> None:
+    python, person.python = person.python, f"{person.folder}/python"
+    Path(person.python).symlink_to(python)
+    good(person.run("self", "install", "--through", "crontab", "--yes"))
+    Path(person.python).unlink()
+    person.python = python
+    (hint,) = person.status()["hints"]  # type: ignore[misc]
+    assert f"{person.folder}/python is gone: run `reconcile self install`" in hint
+    assert "~ update Automation/reconciler-supervisor" in good(person.run("self", "install", "--yes"))
+    assert person.status()["hints"] == []
+
+
 def test_a_supervisor_that_keeps_something_goes_on_after_an_uninstall(person: Person) -> None:
     good(person.run("self", "install", "--through", "crontab", "--yes"))
     definitions = person.state / "supervisor/definitions.json"
