@@ -59,6 +59,7 @@ class Automations:
         self._runs: dict[int, tuple[str, float]] = {}  # pid: name and monotonic start
         self._zone = local_zone()
         self._dirty, self._kept = False, 0.0
+        self._rest_until = 0.0
         self.worst = 0.0  # longest time between a slot and the start of its run
 
     def __len__(self) -> int:
@@ -106,6 +107,8 @@ class Automations:
         if self._queue and self._room():
             return 0.0
         young = [started for _, started in self._runs.values() if time.monotonic() - started < YOUTH]
+        if self._queue and self._rest_until > time.monotonic():
+            return self._rest_until - time.monotonic()
         if self._queue and young:
             return max(0.0, min(young) + YOUTH - time.monotonic())
         return max(0.0, self._next[0][0] - self._world.now) if self._next else None
@@ -118,7 +121,13 @@ class Automations:
             if name in self._all:
                 self._take(name, self._all[name])
         while self._queue and self._room():
-            self._start(self._queue.popleft())
+            try:
+                self._start(self._queue[0])
+            except OSError as error:  # no descriptors, no processes: it is tried again
+                self._world.say(f"{self._queue[0].name}: cannot start its run yet: {why(error)}")
+                self._rest_until = time.monotonic() + YOUTH
+                break
+            self._queue.popleft()
         self._keep(force=not self._queue)
 
     def clock_was_set(self) -> None:
@@ -143,9 +152,9 @@ class Automations:
         self._plan_one(name, automation, decision.handled)
 
     def _room(self) -> bool:
-        if len(self._runs) >= RUNNING:
-            return False
         now = time.monotonic()
+        if len(self._runs) >= RUNNING or now < self._rest_until:
+            return False
         return sum(now - started < YOUTH for _, started in self._runs.values()) < self._young
 
     def _start(self, item: Waiting) -> None:

@@ -27,12 +27,23 @@ class Output:
         self._pipe, self._log, self._limit, self._keep = pipe, log, limit, keep
         self._splices = hasattr(os, "splice")
         self._file, self._size, self._lost = -1, 0, 0
-        self._trouble = ""
-        self.descriptor = _opened(pipe)
+        self.trouble = ""  # why there is no pipe, or why output was lost
+        self.descriptor = -1  # our end; negative where the pipe could not be made
+        try:
+            self.descriptor = _opened(pipe)
+        except OSError as error:
+            self.trouble = why(error)
 
     def writer(self) -> int:
-        """An end for the service. Opened to read as well: its writes never fail for want of a reader."""
-        return os.open(self._pipe, os.O_RDWR)
+        """An end for the service. Opened to read as well: its writes never fail for want of a reader.
+
+        Where there is no pipe, its output goes nowhere: a service is worth more than its log.
+        """
+        try:
+            return os.open(self._pipe if self.descriptor >= 0 else os.devnull, os.O_RDWR)
+        except OSError as error:
+            self.trouble = why(error)
+            return os.open(os.devnull, os.O_RDWR)
 
     def drain(self, most: int = 16 * CHUNK) -> None:
         """Move what is there, at most so much: others want to be served too."""
@@ -45,7 +56,8 @@ class Output:
                 self._rotate()
 
     def close(self) -> None:
-        self.drain()
+        if self.descriptor >= 0:
+            self.drain()
         for descriptor in (self.descriptor, self._file):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -98,7 +110,7 @@ class Output:
                 written += os.pwrite(self._file, data[written:], self._size + written)
         except OSError as error:
             self._lost += len(data) - written
-            self._trouble = why(error)
+            self.trouble = why(error)
         return written
 
     def _drop(self, error: OSError) -> int:
@@ -108,11 +120,11 @@ class Output:
         except OSError:
             return 0
         self._lost += gone
-        self._trouble = why(error)
+        self.trouble = why(error)
         return gone
 
     def _confess(self) -> None:
-        note = f"[reconciler: {self._lost} bytes of output are not here: {self._trouble}]\n".encode()
+        note = f"[reconciler: {self._lost} bytes of output are not here: {self.trouble}]\n".encode()
         if self._size and os.pread(self._file, 1, self._size - 1) != b"\n":
             note = b"\n" + note
         if os.pwrite(self._file, note, self._size) == len(note):

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 
+from reconciler.runner.text import why
 from reconciler.supervisor.definitions import Service
 from reconciler.supervisor.probe import ask, limit_of
 from reconciler.supervisor.server import Loop
@@ -33,7 +34,11 @@ class Readiness:
         if self._over:
             return
         type_, options = self._probes[self._number]
-        self._pid, self._reading = ask(type_, options, self._environment)
+        try:
+            self._pid, self._reading = ask(type_, options, self._environment)
+        except OSError as error:
+            self._judge(f"it cannot be asked: {why(error)}")
+            return
         self._loop.watch(self._reading, self._heard)
         asked = self._pid
         self._loop.after(limit_of(type_, options) + 1.0, lambda: self._late(asked))

@@ -212,7 +212,7 @@ class Resident:
 
     def _over(self) -> bool:
         if self._stopping:
-            return not self._services
+            return not self._services and not self._waiting
         if self._services or len(self._automations) or self._waiting:
             self._idle_since = None
             return False

@@ -55,7 +55,10 @@ class Service:
         self._ready: Readiness | None = None
         self._stop_until = 0.0
         self.output = world.output(definition.name)
-        world.loop.watch(self.output.descriptor, self.output.drain)
+        if self.output.descriptor >= 0:
+            world.loop.watch(self.output.descriptor, self.output.drain)
+        else:
+            world.say(f"{self.name}: its output goes nowhere: {self.output.trouble}")
 
     @property
     def name(self) -> str:
@@ -99,7 +102,7 @@ class Service:
             )  # fmt: skip
         except NotStarted as error:
             self.child = None
-            self._world.children.put(self.name, None)
+            self._forget()
             self._failed(str(error))
             return
         except OSError as error:  # it is not recorded, so it has not run
@@ -161,6 +164,10 @@ class Service:
         left = child.end()
         if left:
             self._world.say(f"{self.name}: processes {', '.join(map(str, sorted(left)))} could not be killed")
+        self._forget()
+
+    def _forget(self) -> None:
+        """Take its process out of the record. One that stays there is found dead by the next supervisor."""
         try:
             self._world.children.put(self.name, None)
         except OSError as error:
@@ -254,6 +261,7 @@ class Service:
         if self.child is not None:
             found |= {"pid": self.child.pid, "since": instant(int(self.child.since * 1e9))}
         if self.state in ("fatal", "backoff"):
-            self.output.drain()
+            if self.output.descriptor >= 0:
+                self.output.drain()
             found["output"] = self.output.tail()
         return found

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from reconciler.runner import tree
 from tests.supervisor.place import ROOT, Site, until
 
@@ -83,6 +85,7 @@ def test_a_pid_that_is_somebody_elses_now_is_not_taken_for_a_service(here: Site)
     assert here.reaches("a", "running")["pid"] != pid
 
 
+@pytest.mark.slow
 def test_it_may_be_killed_at_any_instant(here: Site) -> None:
     """No service twice, no slot twice, no run without its record, nobody left behind."""
     chance = random.Random(20261121)  # the same instants in every run
