@@ -17,7 +17,7 @@ from reconciler.own import SUPERVISOR, WATCH
 
 AUTO = "auto"
 STARTERS = {"linux": ("systemd", "crontab", "launchd"), "darwin": ("launchd", "crontab", "systemd")}
-PATIENCE = "45s"  # until a supervisor that is started must answer
+PATIENCE = "20s"  # until a supervisor that is started must answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -13,63 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.machine import Machine, wait_until
+from tests.e2e.person import Person
 from tests.e2e.test_mixed import mixed, units, write  # noqa: F401 - the fixture
 from tests.e2e.test_real_cron import HOSTILE
 from tests.systemd.conftest import manager  # noqa: F401 - the fixture
 
 pytestmark = pytest.mark.cron
-ROOT = Path(__file__).parents[2]
-LIBRARIES = [path for path in sys.path if path.endswith("site-packages")]
 LINE = b"@reboot : reconciler:Automation/reconciler-supervisor; "
-
-
-class Person(Machine):
-    """The account itself, in its home folder, where its tree and state are, too."""
-
-    python = sys.executable
-
-    def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
-        return {
-            **kept,
-            "HOME": str(self.home),
-            "LOGNAME": self.user,
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": ":".join([str(ROOT), *LIBRARIES]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "RECONCILER_STATE_DIR": str(self.state),
-            "RECONCILER_CACHE_DIR": str(self.folder / "cache"),
-            **self.environ,
-        }
-
-    def run(self, *arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.python, "-m", "reconciler", *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment(),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            user=self.user,
-            group=self.user,
-            extra_groups=[],
-        )
-
-    def can_run(self, python: str) -> bool:
-        """Whether the account may use that interpreter with our libraries, which may be those of another one."""
-        try:
-            self.python = python
-            return self.run("schema").returncode == 0
-        except PermissionError:
-            return False
-
-    def status(self) -> dict[str, object]:
-        found: dict[str, object] = json.loads(self.run("self", "status", "-o", "json").stdout)
-        return found
-
-    def automation(self, name: str, schedule: str, command: str | list[str], **spec: object) -> None:
-        super().automation(name, schedule, command, **{"user": self.user, "scheduler": "crontab", **spec})
 
 
 def supervisors(state: Path) -> list[str]:
