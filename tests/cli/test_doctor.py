@@ -61,7 +61,7 @@ def test_every_check_of_the_list_is_made(tmp_path: Path) -> None:
     names = [finding.name for finding in examine(machine(tmp_path))]
     assert names == [
         *("reconcile", "host", "settings", "plugins", "container", "crontab", "crontab"),
-        *("launchd", "port", "systemd"),
+        *("embedded", "embedded", "launchd", "port", "systemd"),
         *("state", "disk", "cache", "journal", "lock", "git", "yaml", "time zone"),
     ]
 

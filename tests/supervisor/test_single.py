@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,8 +124,9 @@ def test_it_may_be_killed_at_any_instant(here: Site) -> None:
     spool = sorted((here.state / "runs/spool/tick").glob("*.run"))
     assert spool
     records = [path.read_text() for path in spool]
-    assert all('"verdict":"succeeded"' in record for record in records)
-    assert len(list(runs.iterdir())) == len(records), "a run without a record, or a slot that ran twice"
+    verdicts = Counter(json.loads(record.splitlines()[-1]).get("verdict", record) for record in records)
+    assert verdicts.keys() <= {"succeeded", "skipped"}  # skipped: on a busy machine the one before was still running
+    assert len(list(runs.iterdir())) == verdicts["succeeded"], "a run without a record, or a slot that ran twice"
     assert not any(".2.run" in path.name for path in spool)
 
 

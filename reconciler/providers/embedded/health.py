@@ -20,7 +20,8 @@ def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
         where = control.site(host)
         found = control.status(host, where)
         if found is None:
-            return "the embedded supervisor does not run"
+            idle = not ids and host.read(where.definitions) is None  # it ends where nothing is defined
+            return None if idle else "the embedded supervisor does not run"
         if found.get("refused"):
             return f"the embedded supervisor: {found['refused']}"
         if found.get("digest") != control.digest(host.read(where.definitions)):
