@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler import jobs
+from reconciler import jobs, own
 from reconciler.engine import reconcile, rollout
 from reconciler.engine.intents import intents as resolve_intents
 from reconciler.engine.intents import with_sources
@@ -33,7 +33,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.state import Snapshot
 from reconciler.outlook import foretold
-from reconciler.past import NOTHING, PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, way_back
+from reconciler.past import PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, stands_for, way_back
 from reconciler.refusals import refuse
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
@@ -92,13 +92,16 @@ class App:
         desired: Desired | None = None,
         journal: Journal | None = None,
         mask_key: str | None = None,
+        ours: tuple[Resource, ...] | None = None,
     ) -> Planned:
         """load → observe → diff → guard → plan. Writes nothing, neither host nor journal.
 
-        `mask_key` is that of an earlier plan, to make one that can be compared with it.
+        `mask_key` is that of an earlier plan, to make one that can be compared with it. `ours` is what
+        `reconcile self` wants from now on; without it, what it installed stays.
         """
         desired = self.load() if desired is None else desired
-        wanted, snapshot = self._look(desired, journal)
+        wanted, snapshot = self._look(desired, journal, ours, request.whole_tree)
+        snapshot = own.spared(snapshot) if ours is None else snapshot
         desired = with_sources(desired, wanted, self.registry.providers)
         if mask_key is not None:
             snapshot = replace(snapshot, mask_key=mask_key)
@@ -115,9 +118,10 @@ class App:
         """The plan that the host of a saved snapshot would make of this tree."""
         from reconciler.masked import masked_intents
 
-        providers = self.registry.providers
+        providers, snapshot = self.registry.providers, own.spared(snapshot)
         support = snapshot.unsupported.get
-        found = resolve_intents(desired.resources, providers, snapshot.host, snapshot.inventory, support)
+        resources = own.joined(desired.resources, snapshot.own if request.whole_tree else ())
+        found = resolve_intents(resources, providers, snapshot.host, snapshot.inventory, support)
         desired = with_sources(desired, found, providers)
         try:
             decided = reconcile.decide(desired, masked_intents(found, snapshot), snapshot, request, providers)
@@ -133,7 +137,7 @@ class App:
         """The plan that brings back what stood after rollout `target`; None: before the last one in force."""
         back = way_back(journal, target)
         desired = Desired(str(self.path), back.revision, ())
-        _, snapshot = self._look(desired, journal)
+        _, snapshot = self._look(desired, journal, ())
         everything = back.target == 0
         why = "as it was before anything was applied" if everything else f"as it was after rollout {back.target}"
         difference = restore(back.steps, snapshot, why, everything=everything)
@@ -166,20 +170,29 @@ class App:
         return self._look(desired, None, also=SNAPSHOT_HOLDS)[1]
 
     def _look(
-        self, desired: Desired, journal: Journal | None, *, also: frozenset[str] = frozenset()
+        self,
+        desired: Desired,
+        journal: Journal | None,
+        ours: tuple[Resource, ...] | None = None,
+        whole_tree: bool = True,
+        *,
+        also: frozenset[str] = frozenset(),
     ) -> tuple[tuple[Intent, ...], Snapshot]:
         """Intents and the snapshot that they are decided on, from one look at the host."""
         if journal is None:
             with self.journal() as reading:
-                return self._look(desired, reading, also=also)
+                return self._look(desired, reading, ours, whole_tree, also=also)
         from reconciler.journal.lock import holder
 
         host, providers = ReadOnlyHost(self.host), self.registry.providers
         applying = holder(self.folders.state) if journal.read_only else None
         remembered = memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
-        wanted = resolve_intents(desired.resources, providers, host.facts(), remembered.inventory, support)
-        snapshot = observe(host, providers, wanted, remembered, support, also.intersection(providers))
+        mine = own.in_force(journal, remembered.inventory, providers, support) if ours is None else ours
+        resources = own.joined(desired.resources, mine if whole_tree else ())
+        wanted = resolve_intents(resources, providers, host.facts(), remembered.inventory, support)
+        seen = observe(host, providers, wanted, remembered, support, also.intersection(providers))
+        snapshot = replace(seen, own=mine)
         if host.facts().runner:
             snapshot = replace(snapshot, jobs=jobs.remembered(self.folders.state, wanted, snapshot.inventory))
         return wanted, snapshot
@@ -231,6 +244,7 @@ class App:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""
         refuse(planned.plan)
         jobs.prepare(self.folders, planned.intents, self.host.facts().runner)
+        own.remember(journal, planned.snapshot.own)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
         if planned.plan.steps:
             if journal.rebuilt_needed:  # what the marks said is known from here on, however this rollout ends
@@ -241,7 +255,7 @@ class App:
             if self.registry.digests:
                 settings[PLUGINS] = dict(self.registry.digests)
             outcome = reconcile.roll_out(
-                engine, planned.plan, verb, revision=_stands_for(planned, journal), settings=settings
+                engine, planned.plan, verb, revision=stands_for(planned.request, journal), settings=settings
             )
             if back is not None and outcome.code is ExitCode.DONE:
                 after_rollback(journal, back, outcome.rollout)
@@ -256,14 +270,6 @@ class App:
 
                 rolled_out(self.folders.state, self.host, journal, self.listener)
         return outcome
-
-
-def _stands_for(planned: Planned, journal: Journal) -> Revision | None:
-    """What the host stands for after a plan that carries out only a part of its revision; None: all of it."""
-    if not planned.request.targets:
-        return None
-    stable = journal.stable()
-    return stable[1] if stable else NOTHING
 
 
 def wire(

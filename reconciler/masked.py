@@ -12,6 +12,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import ReconcileError
 from reconciler.model.intent import Intent
 from reconciler.model.mask import Mask
+from reconciler.model.resource import Resource
 from reconciler.model.state import Observed, Snapshot, State
 
 FORMAT = 1
@@ -35,6 +36,7 @@ def masked_snapshot(snapshot: Snapshot) -> Snapshot:
         snapshot,
         found=tuple(_masked(item, mask) for item in snapshot.found),
         inventory=tuple(replace(o, state=masked_state(o.state, mask)) for o in snapshot.inventory),
+        own=tuple(decode(Resource, mask.json(encode(resource))) for resource in snapshot.own),
     )
 
 

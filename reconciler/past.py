@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.engine.observe import Memory
 from reconciler.model.errors import ReconcileError
+from reconciler.model.intent import Request
 from reconciler.model.plan import ApplyStep
 from reconciler.model.resource import Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
@@ -126,6 +127,14 @@ def _in_force(journal: Journal, stable: list[RolloutRecord]) -> list[RolloutReco
         if isinstance(target, int):
             force = [earlier for earlier in force if earlier.number <= target]
     return force
+
+
+def stands_for(request: Request, journal: Journal) -> Revision | None:
+    """What the host stands for after a plan that carries out only a part of its revision; None: all of it."""
+    if not request.targets:
+        return None
+    stable = journal.stable()
+    return stable[1] if stable else NOTHING
 
 
 def after_rollback(journal: Journal, back: WayBack, rollout: int) -> None:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("reconciler.cli.report", "Review the runs of a week as Markdown, HTML or JSON."),
     "rollback": ("reconciler.cli.rollback", "Go back to how things stood after an earlier rollout."),
     "resume": ("reconciler.cli.resume", "Bring a rollout that was left half-way to an end."),
+    "self": ("reconciler.cli.self_", "Start the embedded supervisor, or a watch, at boot or login."),
     "adopt": ("reconciler.cli.adopt", "Take over an entry that you wrote yourself."),
     "release": ("reconciler.cli.release", "Give up ownership of a resource, or free a quarantined revision."),
     "import": ("reconciler.cli.import_", "Write manifests for entries that exist already."),

@@ -114,7 +114,8 @@ class _Pass:
         elif before is not None and before.provider != intent.provider:
             self._change(intent, Action.CREATE, None, Cause.PENDING, f"it moves from {before.provider}")
         elif applied is None:
-            self._change(intent, Action.CREATE, None, Cause.NEW, "new in the manifests")
+            reason = "asked for by `reconcile self`" if intent.id.reserved else "new in the manifests"
+            self._change(intent, Action.CREATE, None, Cause.NEW, reason)
         elif intent.resource.drift is DriftPolicy.REVERT:
             reason = "somebody removed it from the host: it is put back"
             self._change(intent, Action.CREATE, None, Cause.DRIFT, reason)
@@ -180,7 +181,8 @@ class _Pass:
         elif observed.trouble is not None:
             self.vetoes.append(Veto("ownership", observed.trouble, id_, "repair it by hand, then plan again"))
         else:
-            self._delete(observed, Cause.REMOVED, "no manifest asks for it any more")
+            reason = "`reconcile self` takes it out" if id_.reserved else "no manifest asks for it any more"
+            self._delete(observed, Cause.REMOVED, reason)
 
     def _may_prune(self) -> bool:
         return self.request.whole_tree and self.request.prune.enabled and not self.snapshot.inventory_lost

@@ -72,7 +72,7 @@ def quarantine(changes: Sequence[Change], snapshot: Snapshot, revision: Revision
 def empty_tree(changes: Sequence[Change], intents: Sequence[Intent], request: Request) -> tuple[Veto, ...]:
     """Desired is empty: more likely a mistake than a wish, so nothing is ever pruned for it."""
     removed = [change for change in changes if change.cause is Cause.REMOVED]
-    if intents or not removed or request.targets:
+    if any(not intent.id.reserved for intent in intents) or not removed or request.targets:
         return ()
     count = len(removed)
     message = f"the desired tree holds no manifest, which would remove {_things(count)}: an empty tree never prunes"

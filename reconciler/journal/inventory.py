@@ -9,13 +9,15 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from reconciler.journal.values import instant, pack, plain, unpack, unpack_rows
+from reconciler.journal.values import instant, pack, pack_each, plain, unpack, unpack_each, unpack_rows
 from reconciler.model.address import ResourceId
 from reconciler.model.errors import JournalError
-from reconciler.model.resource import Revision
+from reconciler.model.resource import Resource, Revision
 from reconciler.model.state import Owned, Quarantined
 
 _CONFIRMED = "inventory_confirmed"
+_SELF = "self"
+_KEPT = 20  # resources of `reconcile self` that are remembered, for rollbacks to what was installed before
 
 
 def entries(connection: sqlite3.Connection) -> tuple[Owned, ...]:
@@ -45,6 +47,22 @@ def is_confirmed(connection: sqlite3.Connection) -> bool:
 def confirm(connection: sqlite3.Connection, now: datetime) -> None:
     """From here on an address that is not in the inventory is not ours."""
     connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (_CONFIRMED, instant(now)))
+
+
+def own(connection: sqlite3.Connection) -> tuple[Resource, ...]:
+    """Every resource that `reconcile self` installed or meant to, newest first. What stands is in the inventory."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (_SELF,)).fetchone()
+    try:
+        return () if row is None else unpack_each(Resource, row[0])
+    except (ValueError, TypeError):  # of another version
+        return ()
+
+
+def remember_own(connection: sqlite3.Connection, resources: Sequence[Resource]) -> None:
+    """Add to these, before they are installed."""
+    older = [resource for resource in own(connection) if resource not in resources]
+    kept = [*resources, *older][:_KEPT]
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_SELF, pack_each(kept)))
 
 
 def quarantined(connection: sqlite3.Connection) -> tuple[Quarantined, ...]:

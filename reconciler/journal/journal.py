@@ -25,7 +25,7 @@ from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import JournalError
 from reconciler.model.plan import Step
-from reconciler.model.resource import Revision
+from reconciler.model.resource import Resource, Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
 from reconciler.model.state import Owned, Quarantined
 
@@ -113,6 +113,14 @@ class Journal:
 
     def owned_count(self) -> int:
         return self._read(inventory.count)
+
+    def own(self) -> tuple[Resource, ...]:
+        """The resources of `reconcile self`, newest first; those that the inventory knows in that state stand."""
+        return self._read(inventory.own)
+
+    def remember_own(self, resources: Sequence[Resource]) -> None:
+        with self._write() as connection:
+            inventory.remember_own(connection, resources)
 
     def mask_key(self) -> str:
         """The key of the digests that stand for masked values; stays the same for the life of the journal."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import RESERVED, ResourceId
 from reconciler.model.resource import Resource
 
 
@@ -30,6 +30,7 @@ def resolve(resources: Sequence[Resource], elsewhere: Collection[ResourceId] | N
         earlier = first.setdefault(resource.id, resource)
         if earlier is not resource:
             troubles.append(_duplicate(resource, earlier))
+    troubles += [_reserved(resource) for resource in first.values() if resource.id.reserved]
     if elsewhere is not None:
         troubles += _unknown(first, elsewhere)
     return troubles + _circles(first)
@@ -38,6 +39,11 @@ def resolve(resources: Sequence[Resource], elsewhere: Collection[ResourceId] | N
 def _duplicate(resource: Resource, earlier: Resource) -> Trouble:
     message = f"{resource.id} is defined twice: first at {earlier.source}"
     return Trouble(resource, ("metadata", "name"), message, "rename or remove one of them")
+
+
+def _reserved(resource: Resource) -> Trouble:
+    message = f"{resource.id.name!r}: names that begin with {RESERVED} are kept for `reconcile self install`"
+    return Trouble(resource, ("metadata", "name"), message, f"rename it to {resource.id.name.removeprefix(RESERVED)}")
 
 
 def _unknown(known: dict[ResourceId, Resource], elsewhere: Collection[ResourceId]) -> Iterable[Trouble]:

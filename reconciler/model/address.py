@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 KIND_PATTERN = r"[A-Z][A-Za-z0-9]{0,62}"
 NAME_PATTERN = r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?"
+RESERVED = "reconciler-"  # names that begin so are kept for what reconciler installs for itself
 _ADDRESS = re.compile(f"({KIND_PATTERN})/({NAME_PATTERN})")
 
 
@@ -21,6 +22,11 @@ class ResourceId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+    @property
+    def reserved(self) -> bool:
+        """Whether only `reconcile self` may install it."""
+        return self.name.startswith(RESERVED)
 
 
 class Place(NamedTuple):

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.data import Json, digest
-from reconciler.model.resource import Protect, Revision
+from reconciler.model.resource import Protect, Resource, Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,7 @@ class Snapshot:
     mask_key: str  # key of the digests that stand for masked values
     jobs: Mapping[str, Json] = field(default_factory=dict)  # settings of runs as they are, by digest
     durations: Mapping[str, float] = field(default_factory=dict)  # seconds: p95 of an automation's runs, by name
+    own: tuple[Resource, ...] = ()  # what `reconcile self` installed here: wanted, whatever a tree says
 
 
 def without_ignored(desired: State, observed: State, ignore: Sequence[str]) -> State:

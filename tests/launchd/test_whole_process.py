@@ -128,3 +128,27 @@ def test_import_and_adopt_leave_nothing_to_do(mac: Mac) -> None:
     assert len(mac.jobs()) == 1
     status = mac.run("status")
     assert "1 owned" not in status.stdout
+
+
+def test_self_is_an_agent_that_trees_leave_alone(mac: Mac) -> None:
+    mac.manifest("Automation", "brief", schedule="0 6 * * *", command=["true"], scheduler="launchd")
+    done = mac.run("self", "install", "--watch", "desired", "--yes")  # `auto`: nothing else is there
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours = ["reconciler.service.reconciler-supervisor", "reconciler.service.reconciler-watch"]
+    assert sorted(mac.jobs()) == ours
+    assert mac.run("apply", "desired", "--yes").returncode == 0
+    assert sorted(mac.jobs()) == ["reconciler.automation.brief", *ours]
+    found = json.loads(mac.run("self", "status", "-o", "json").stdout)
+    assert found["starts"] == "login"
+    assert [thing["through"] for thing in found["installed"]] == ["launchd", "launchd"]
+    plist = mac.agents / f"{ours[0]}.plist"
+    stood = plist.read_bytes()
+    plist.unlink()
+    assert mac.run("plan", "desired", "--detailed-exitcode").returncode == 2
+    assert mac.run("apply", "desired", "--yes").returncode == 0
+    assert plist.read_bytes() == stood
+    mac.crash_status(ours[0], 78)
+    assert mac.run("self", "uninstall", "--yes").returncode == 0
+    failed = mac.run("self", "install", "--yes")
+    assert failed.returncode == 7, failed.stdout + failed.stderr
+    assert sorted(mac.jobs()) == ["reconciler.automation.brief"]
