@@ -45,6 +45,9 @@ class Harness(ABC):
     gaps: ClassVar[Mapping[str, str]] = {}
     """Names of checks that do not apply to this provider, each with the reason, which is printed."""
 
+    passing: ClassVar[frozenset[str]] = frozenset()
+    """Attributes of a state that no undo can bring back, and that a change of something else may take away."""
+
     @abstractmethod
     def provider(self) -> Provider:
         """A new instance."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from reconciler.app import Planned
 from reconciler.engine.rollout import Outcome
 from reconciler.model.address import Place
-from reconciler.model.change import Action, Change
+from reconciler.model.change import Action
 from reconciler.model.codec import encode
 from reconciler.model.errors import CutShort, ExitCode, JournalError, Refused
 from reconciler.model.plan import VerifyStep
@@ -32,17 +32,6 @@ class Half:
     target: Mapping[Place, State]
     gives: bool  # something passes between us and others in it
     touched: bool = False
-
-
-def target(ours: Mapping[Place, State], changes: tuple[Change, ...]) -> dict[Place, State]:
-    """What is ours once these changes are made, and nothing else is."""
-    after = dict(ours)
-    for change in changes:
-        if change.after is None or change.action is Action.RELEASE:
-            after.pop(change.place, None)
-        else:
-            after[change.place] = change.after
-    return after
 
 
 def judge(stage: Stage, verb: str, result: Pass, halves: dict[int, Half]) -> Sight:
@@ -76,7 +65,7 @@ def ended(stage: Stage, verb: str, result: Pass, outcome: Outcome, now: Sight, h
     """A rollout that came to an end by itself: stable, as before, or openly half-way."""
     planned = result.planned
     assert planned is not None
-    wanted = target(result.start.ours, planned.plan.changes)
+    wanted = stage.target(result.start.ours, planned.plan.changes)
     if outcome.code is ExitCode.DONE:
         assert now.ours == wanted, f"the plan is not what was done: {_difference(wanted, now.ours)}"
         if outcome.rollout:
@@ -124,12 +113,12 @@ def cut_short(stage: Stage, result: Pass, now: Sight, halves: dict[int, Half], *
         record = journal.interrupted()
     if record is not None:
         if result.planned is not None:
-            wanted = target(result.start.ours, result.planned.plan.changes)
+            wanted = stage.target(result.start.ours, result.planned.plan.changes)
             halves.setdefault(record.number, Half(result.start, wanted, gives))
         return
     if result.planned is None:
         return
-    ends = (result.start.ours, target(result.start.ours, result.planned.plan.changes))
+    ends = (result.start.ours, stage.target(result.start.ours, result.planned.plan.changes))
     assert now.ours in ends, "cut short between before and after, and the journal does not say so"
     if now.ours != result.start.ours:
         halves.clear()

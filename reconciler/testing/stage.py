@@ -19,6 +19,7 @@ from reconciler.host.readonly import ReadOnlyHost
 from reconciler.journal.journal import Journal
 from reconciler.kinds.catalogue import KindCatalogue
 from reconciler.model.address import Place
+from reconciler.model.change import Action, Change
 from reconciler.model.data import digest
 from reconciler.model.errors import ExitCode, HostError, JournalError, ReconcileError
 from reconciler.model.plan import ApplyStep
@@ -99,11 +100,13 @@ class _Fate:
     host: FakeHost
     trouble: Trouble | None
     writes: int = 0
+    calls: int = 0
     struck: bool = False
     dead: bool = False
 
     def arm(self) -> None:
         self.host.heal()
+        self.calls = 0
         if self.trouble is not None and self.trouble.sort is Sort.LOOK:
             self.host.fail_at(self.trouble.at)
         self.host.on_call(self._called)
@@ -111,6 +114,8 @@ class _Fate:
     def _called(self, call: Call) -> None:
         if self.dead:
             raise Crash("the process is dead already")
+        self.calls += 1
+        self.struck = self.struck or self.trouble == Trouble(Sort.LOOK, self.calls)
         if call.writes and self._is_due():
             if self.trouble is not None and self.trouble.sort is Sort.CRASH:
                 self._die()
@@ -207,8 +212,21 @@ class Stage:
             wanted = _remembered(journal)
         for name, provider in self.providers.items():
             seen = provider.observe(ReadOnlyHost(self.host), wanted.get(name, ())).found
-            found |= {item.place: item.state for item in seen if item.ownership is Ownership.OURS}
+            found |= {item.place: self.lasting(item.state) for item in seen if item.ownership is Ownership.OURS}
         return found
+
+    def target(self, ours: Mapping[Place, State], changes: Sequence[Change]) -> dict[Place, State]:
+        """What is ours once these changes are made, and nothing else is."""
+        after = dict(ours)
+        for change in changes:
+            if change.after is None or change.action is Action.RELEASE:
+                after.pop(change.place, None)
+            else:
+                after[change.place] = self.lasting(change.after)
+        return after
+
+    def lasting(self, state: State) -> State:
+        return State({name: value for name, value in state.attributes.items() if name not in self.harness.passing})
 
     def is_part(self, path: str, old: bytes | None) -> bool:
         """Whether a file is part of a backend: with its old content, the backend holds something else."""
@@ -222,11 +240,10 @@ class Stage:
 
     def play(self, verb: str, make: Maker, trouble: Trouble | None = None) -> Pass:
         """One command: recover, plan, carry out. A crash, a refusal and an error are part of what became of it."""
-        result = Pass(self.sight())
+        result, app = Pass(self.sight()), self.app
         fate = _Fate(self.host, trouble)
         fate.arm()
         since = self.host.calls
-        app = self.app
         try:
             with app.writing(verb) as journal:
                 fate.watch(journal)
@@ -237,17 +254,15 @@ class Stage:
                     fate.arm()
                     if recovered.code is ExitCode.ROLLBACK_FAILED:
                         return replace(result, struck=fate.struck)
-                planned = make(journal)
-                result = replace(result, planned=planned)
+                result = replace(result, planned=(planned := make(journal)))
                 result = replace(result, outcome=app.carry_out(planned, journal, verb))
         except Crash:
             result = replace(result, crashed=True)
         except ReconcileError as error:
             result = replace(result, error=error)
         writes = tuple(call for call in self.host.log[since:] if call.writes)
-        struck = fate.struck or (trouble is not None and trouble.sort is Sort.LOOK)
         self.host.heal()
-        return replace(result, struck=struck, writes=writes)
+        return replace(result, struck=fate.struck, writes=writes)
 
     def desired(self, resources: Sequence[Resource]) -> Desired:
         ordered = tuple(sorted(resources, key=lambda one: one.id))

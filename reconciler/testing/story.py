@@ -159,9 +159,9 @@ class RolloutStory(RuleBasedStateMachine):
         at = Place(self.stage.provider.name, parse_address(name))
         if name in self.twins or name.startswith("Memo/") or at in self.stage.ours():
             return
-        self.twins.add(name)
-        self.harness.add_twin(self.stage.host, self.known[name][0])
-        self._touched()
+        if self.harness.add_twin(self.stage.host, self.known[name][0]):
+            self.twins.add(name)
+            self._touched()
 
     def _standing(self) -> list[Observed]:
         """What is ours on the host and stands as it should be found."""

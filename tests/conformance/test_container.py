@@ -58,6 +58,8 @@ class ContainerHarness(Harness):
 
     def add_twin(self, host: FakeHost, resource: Resource) -> bool:
         engine = engine_of(host)
+        if engine.named(resource.id.name) is not None:
+            return False
         state = canonical(resource)
         for network in state.attributes.get("networks", ()):  # type: ignore[union-attr]
             engine.networks[str(network)] = {"Name": network, "Labels": {}}

@@ -28,6 +28,7 @@ from reconciler.provider import Provider, Wanted
 from reconciler.testing.memory import MemoryProvider
 from reconciler.testing.stage import Sort, Trouble
 from reconciler.testing.story import RolloutStory
+from tests.conformance.test_container import ContainerHarness
 from tests.conformance.test_crontab import CrontabHarness
 from tests.conformance.test_memory import Memory
 from tests.conformance.test_systemd import SystemdHarness
@@ -45,6 +46,10 @@ class CrontabStory(RolloutStory):
 
 class SystemdStory(RolloutStory):
     harness = SystemdHarness()
+
+
+class ContainerStory(RolloutStory):
+    harness = ContainerHarness()
 
 
 def tell(story: type[RolloutStory], count: int, **more: Any) -> None:

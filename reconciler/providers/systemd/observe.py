@@ -59,7 +59,7 @@ def _ours(look: Look, states: Mapping[ResourceId, State], default: Scope) -> lis
         Observed(
             id=id_,
             provider=PROVIDER,
-            state=State({"scope": label(states, id_, look.manager.scope, default), **look.standing(id_)}),
+            state=State({"scope": label(states, id_, look.manager.scope, default), **_standing(look, states, id_)}),
             ownership=Ownership.OURS,
             where=f"{look.manager.folder}/{names(id_)[-1]}",
             document=document(look.files_of(id_)),
@@ -68,6 +68,19 @@ def _ours(look: Look, states: Mapping[ResourceId, State], default: Scope) -> lis
         )
         for id_ in [*look.ours(), *sorted(masked)]
     ]
+
+
+def _standing(look: Look, states: Mapping[ResourceId, State], id_: ResourceId) -> dict[str, Json]:
+    """How it stands. A state that somebody else had brought it into, and that an undo cannot, is taken as wanted:
+    that the manager had not read a file yet, and that a unit which is down had failed.
+    """
+    found = look.standing(id_)
+    wanted = states[id_].attributes if id_ in states else {}
+    if "stale" in wanted:
+        found["stale"] = True
+    if "activity" in wanted and not look.active([names(id_)[-1]]):
+        found["activity"] = wanted["activity"]
+    return found
 
 
 def _one(items: Sequence[Observed]) -> Observed:

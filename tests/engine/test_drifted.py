@@ -1,0 +1,56 @@
+"""Undo over what somebody else had changed: it comes back as far as a backend can bring it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.host.fake import FakeHost
+from reconciler.model.errors import ExitCode
+from reconciler.model.resource import Probe, Resource, VerifyPolicy
+from reconciler.providers.systemd.provider import Systemd
+from reconciler.testing.builders import resource
+from reconciler.testing.systemd import SystemdPrograms
+from tests.engine.world import World, sick
+
+ASKED = VerifyPolicy(within=1.0, stable_for=0.0, probes=(Probe("exec", {"command": ["check"], "timeout": 1}),))
+UNIT = "reconciler-service-worker.service"
+PATH = f"/home/tester/.config/systemd/user/{UNIT}"
+
+
+def unit(command: str, policy: str) -> Resource:
+    return resource("Service/worker", "units.yaml", command=[command], environment={}, restart={"policy": policy})
+
+
+def edited(host: FakeHost, _programs: SystemdPrograms) -> None:
+    """In the file, and the manager has not read it yet."""
+    host.files[PATH] += b"# by hand\n"
+    host.time.advance(60)
+    host.times[PATH] = host.time.now()
+
+
+def ended(_host: FakeHost, programs: SystemdPrograms) -> None:
+    programs.user.active.discard(UNIT)
+    programs.user.failed.add(UNIT)
+
+
+@pytest.mark.parametrize(
+    ("happens", "policy"),
+    [(edited, "always"), (ended, "always"), (ended, "on-failure")],
+    ids=["edited", "failed", "failed for good"],
+)
+def test_a_unit_that_somebody_changed_is_so_again_after_an_undo(
+    tmp_path: Path, happens: Callable[[FakeHost, SystemdPrograms], None], policy: str
+) -> None:
+    host = FakeHost(programs={"check": sick})
+    programs = SystemdPrograms(host)
+    world = World(tmp_path, host, providers={"systemd": Systemd()})
+    assert world.apply(unit("/bin/one", policy)).code is ExitCode.DONE
+    happens(host, programs)
+    stood, ran = host.files[PATH], UNIT in programs.user.active
+    outcome = world.apply(replace(unit("/bin/two", policy), verify=ASKED))
+    assert (outcome.code, outcome.left) == (ExitCode.ROLLED_BACK, ())
+    assert (host.files[PATH], UNIT in programs.user.active) == (stood, ran)
