@@ -193,6 +193,9 @@ def end(state: Path) -> None:
 
 
 class TestEmbedded(ProviderConformance):
+    row = "embedded (real supervisor)"
+    every = 1 if os.environ.get("RECONCILER_TEST_FULL") else 3
+    thinned: ClassVar[dict[str, str]] = {"faults": f"at every {every}. call"}
     harness = EmbeddedHarness()
 
     @pytest.fixture(autouse=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -35,6 +37,9 @@ class SystemHarness(RealHarness):
 
 
 class TestSystemManager(ProviderConformance):
+    row = "systemd (real system manager)"
+    every = 1 if os.environ.get("RECONCILER_TEST_FULL") else 5
+    thinned: ClassVar[dict[str, str]] = {"faults": f"at every {every}. call of one mixed apply"}
     harness = SystemHarness()
 
     @pytest.fixture(autouse=True)
