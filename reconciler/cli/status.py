@@ -57,9 +57,9 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.lock import holder
     from reconciler.model.change import Cause
-    from reconciler.past import left_behind
+    from reconciler.past import half_undone, left_behind
 
-    stable = journal.stable()
+    stable, failed = journal.stable(), half_undone(journal)
     found = holder(app.folders.state)
     watching = holder(app.folders.state / "watch")
     changes = planned.plan.changes if planned else ()
@@ -78,6 +78,7 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         drifted=drifted if planned else None,
         quarantine=journal.quarantine(),
         interrupted=None if found else journal.interrupted(),
+        half_undone=failed.number if failed else None,
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
         backends={name: unsupported.get(name) for name in sorted(looked_at)} if planned else None,
         notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),

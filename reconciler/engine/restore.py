@@ -11,6 +11,8 @@ from reconciler.model.intent import Difference
 from reconciler.model.plan import ApplyStep, Skip, Veto
 from reconciler.model.state import Observed, Owned, Ownership, Snapshot
 
+_RELEASED = "released since, so it is yours: it stays as it stands, which may differ from what it was before"
+
 
 def restore(
     steps: Sequence[tuple[int, ApplyStep]], snapshot: Snapshot, why: str, *, everything: bool = False
@@ -33,7 +35,8 @@ def restore(
             vetoes.append(_adopted_between(place.id, newest[0]))
             continue
         if back.action is Action.NONE or _equals(back, ours):
-            skipped.append(Skip(place.id, "already as it was before"))
+            released = back.action is Action.NONE and newest[1].change.action is Action.RELEASE
+            skipped.append(Skip(place.id, _RELEASED if released else "already as it was before"))
             continue
         veto = _changed_since(back, ours.get(place))
         found = ours.get(place)

@@ -71,6 +71,13 @@ def test_a_quiet_status_reads_as_agreed() -> None:
     compare("../status-quiet.txt", status_text(status, mask=MASK))
 
 
+def test_what_could_not_be_undone_is_the_headline_and_the_next_thing_to_do() -> None:
+    status = Status(ATLAS, "desired", COMMIT, NOON, 12, owned=12, pending=0, drifted=0, half_undone=35)
+    text = status_text(status, mask=MASK)
+    assert text.startswith("atlas: rollout 35 failed and is not undone completely\n")
+    assert text.endswith("\n\nRepair what stands in the way, then: reconcile resume\n")
+
+
 def test_a_new_host_is_told_how_to_start() -> None:
     text = status_text(Status(ATLAS, "desired"), mask=MASK)
     assert text.startswith("atlas: nothing has been applied yet\n")

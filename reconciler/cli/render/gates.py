@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from reconciler.model.address import ResourceId
+from reconciler.model.address import Place
 from reconciler.model.change import Action
 from reconciler.model.duration import format_duration
 from reconciler.model.plan import ApplyStep, Plan, VerifyStep
@@ -35,21 +35,21 @@ Row: TypeAlias = "ApplyStep | Gate"
 
 def rows(plan: Plan) -> tuple[Row, ...]:
     """The steps in execution order, neighbouring verify gates folded."""
-    actions = {change.id: change.action for change in plan.changes}
+    actions = {change.place: change.action for change in plan.changes}
     found: list[Row] = []
     for question, steps in groupby(plan.steps, key=lambda step: _question(step, actions)):
         if question is None:
             found += [step for step in steps if isinstance(step, ApplyStep)]
         else:
             gates = tuple(step for step in steps if isinstance(step, VerifyStep))
-            found.append(Gate(gates, actions.get(gates[0].id, Action.NONE)))
+            found.append(Gate(gates, actions.get(gates[0].place, Action.NONE)))
     return tuple(found)
 
 
-def _question(step: ApplyStep | VerifyStep, actions: dict[ResourceId, Action]) -> object:
+def _question(step: ApplyStep | VerifyStep, actions: dict[Place, Action]) -> object:
     if isinstance(step, ApplyStep):
         return None
-    action = actions.get(step.id, Action.NONE)
+    action = actions.get(step.place, Action.NONE)
     keeps = action not in (Action.DELETE, Action.RELEASE)
     return (step.provider, step.backend, keeps or action)
 

@@ -52,12 +52,13 @@ class UnderWay:
     items: list[_Item] = field(default_factory=list)
     done: int = 0
     total: int = 0
+    doing: str = "applying"
 
     def hear(self, event: Event, now: float) -> None:
         if event.total:
             self.done, self.total = event.done, event.total
         if event.type is EventType.STEPS_STARTED:
-            self.items.append(_Item("applying", now, 0.0, list(event.ids)))
+            self.items.append(_Item(self.doing, now, 0.0, list(event.ids)))
         elif event.type is EventType.GATE_WAITING:
             self.items.append(_Item("verifying", now, event.limit, list(event.ids)))
         elif event.type is EventType.STEP_PROGRESS:
@@ -66,10 +67,12 @@ class UnderWay:
                     item.note = event.message.partition(": ")[2]
         elif event.type in _ENDS:
             self._drop(
-                "applying" if event.type in (EventType.STEPS_DONE, EventType.STEPS_FAILED) else "verifying", event
+                self.doing if event.type in (EventType.STEPS_DONE, EventType.STEPS_FAILED) else "verifying", event
             )
         elif event.type in (EventType.STEPS_OVER, EventType.UNDO_STARTED):
             self.items.clear()
+        if event.type in (EventType.ROLLOUT_STARTED, EventType.UNDO_STARTED):
+            self.doing = "applying" if event.type is EventType.ROLLOUT_STARTED else "undoing"
 
     def _drop(self, what: str, event: Event) -> None:
         gone = set(event.ids)

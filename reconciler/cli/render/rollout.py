@@ -58,6 +58,7 @@ class Status:
     drifted: int | None = None
     quarantine: tuple[Quarantined, ...] = ()
     interrupted: RolloutRecord | None = None
+    half_undone: int | None = None  # the rollout that could not be undone completely
     lock_holder: str | None = None
     backends: Mapping[str, str | None] | None = None  # name -> why it cannot be used, None where it can
     notices: tuple[str, ...] = ()
@@ -153,6 +154,8 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
 def _standing(status: Status) -> str:
     if status.interrupted:
         return f"rollout {status.interrupted.number} was interrupted"
+    if status.half_undone is not None:
+        return f"rollout {status.half_undone} failed and is not undone completely"
     if status.stable is None:
         return "nothing has been applied yet"
     if status.pending is None or status.drifted is None:
@@ -193,6 +196,8 @@ def _count(count: int | None, meaning: str) -> str:
 
 def _next(status: Status) -> str:
     path = visible(status.path)
+    if status.half_undone is not None and not status.interrupted:
+        return "Repair what stands in the way, then: reconcile resume"
     if status.interrupted or status.pending or status.drifted:
         return f"To see the changes: reconcile plan {path}"
     if status.stable is None:

@@ -213,6 +213,8 @@ def _is_unknown(user: str, done: Completed) -> bool:
 def _hint(done: Completed) -> str | None:
     if _DENIED.search(done.stderr):
         return "ask root to name you in /etc/cron.allow, or to take you out of /etc/cron.deny"
+    if b"No space left" in done.stderr:
+        return "nothing was written; free some space where crontab keeps its tables"
     if b"unknown" in done.stderr:
         return "create the account, or correct `user` in the manifest"
     return None
