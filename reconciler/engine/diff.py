@@ -113,7 +113,7 @@ class _Pass:
             self._change(intent, Action.CREATE, None, Cause.PENDING, f"it moves from {before.provider}")
         elif applied is None:
             self._change(intent, Action.CREATE, None, Cause.NEW, "new in the manifests")
-        elif intent.resource.drift is DriftPolicy.REVERT:
+        elif intent.resource.drift is DriftPolicy.REVERT or intent.provider in self.snapshot.unsupported:
             reason = "somebody removed it from the host: it is put back"
             self._change(intent, Action.CREATE, None, Cause.DRIFT, reason)
         else:
@@ -159,7 +159,13 @@ class _Pass:
         standing = [observed for place, observed in sorted(self.ours.items()) if place.id == id_]
         for observed in standing:
             self._unwanted(id_, observed)
-        if not standing and self._may_prune():
+        applied = self.applied.get(id_)
+        why = self.snapshot.unsupported.get(applied.provider) if applied is not None else None
+        if not standing and why is not None:
+            self.skipped.append(
+                Skip(id_, f"no manifest asks for it, and nobody can tell whether it still stands: {why}")
+            )
+        elif not standing and self._may_prune():
             self.forget.append(id_)
 
     def _unwanted(self, id_: ResourceId, observed: Observed) -> None:
