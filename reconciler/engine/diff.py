@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.engine.reasons import explain, mark_lost
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
@@ -110,13 +111,13 @@ class _Pass:
         if intent.id in self.request.adopt:
             self._adopt(intent, foreign)
         elif applied is not None and foreign:
-            self.vetoes.append(_mark_lost(intent.id, foreign[0]))
+            self.vetoes.append(mark_lost(intent.id, foreign[0]))
         elif before is not None and before.provider != intent.provider:
             self._change(intent, Action.CREATE, None, Cause.PENDING, f"it moves from {before.provider}")
         elif applied is None:
             reason = "asked for by `reconcile self`" if intent.id.reserved else "new in the manifests"
             self._change(intent, Action.CREATE, None, Cause.NEW, reason)
-        elif intent.resource.drift is DriftPolicy.REVERT:
+        elif intent.resource.drift is DriftPolicy.REVERT or intent.provider in self.snapshot.unsupported:
             reason = "somebody removed it from the host: it is put back"
             self._change(intent, Action.CREATE, None, Cause.DRIFT, reason)
         else:
@@ -147,7 +148,7 @@ class _Pass:
             if applied is None or replace(applied, revision=entry.revision) != entry:
                 self.remember.append(entry)
             return
-        cause, reason = _explain(desired, observed.state, applied.state if applied else None)
+        cause, reason = explain(desired, observed.state, applied.state if applied else None)
         if cause is Cause.DRIFT and intent.resource.drift is not DriftPolicy.REVERT:
             self._leave_drift(intent, "somebody changed it on the host")
             return
@@ -162,7 +163,13 @@ class _Pass:
         standing = [observed for place, observed in sorted(self.ours.items()) if place.id == id_]
         for observed in standing:
             self._unwanted(id_, observed)
-        if not standing and self._may_prune():
+        applied = self.applied.get(id_)
+        why = self.snapshot.unsupported.get(applied.provider) if applied is not None else None
+        if not standing and why is not None:
+            self.skipped.append(
+                Skip(id_, f"no manifest asks for it, and nobody can tell whether it still stands: {why}")
+            )
+        elif not standing and self._may_prune():
             self.forget.append(id_)
 
     def _unwanted(self, id_: ResourceId, observed: Observed) -> None:
@@ -278,23 +285,3 @@ class _Pass:
             forget=tuple(self.forget),
             owned=self.owned,
         )
-
-
-def _explain(desired: State, observed: State, applied: State | None) -> tuple[Cause, str]:
-    """Whose change it is: ours (pending), somebody else's (drift), or both."""
-    if applied is None:
-        return Cause.PENDING, "carries our mark, but differs from the manifest"
-    if applied == desired:
-        return Cause.DRIFT, "somebody changed it on the host: it is put back as the manifest says"
-    if applied == observed:
-        return Cause.PENDING, "the manifest changed"
-    return Cause.PENDING, "the manifest changed, and somebody changed it on the host as well"
-
-
-def _mark_lost(id_: ResourceId, foreign: Observed) -> Veto:
-    return Veto(
-        guard="ownership",
-        message=f"{foreign.where} runs what {id_} runs, but no longer carries our mark: it may be yours now",
-        id=id_,
-        hint=f"`reconcile adopt {id_}` takes it over again; or remove that entry, or the manifest",
-    )

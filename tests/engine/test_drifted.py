@@ -12,6 +12,7 @@ from reconciler.host.fake import FakeHost
 from reconciler.model.errors import ExitCode
 from reconciler.model.resource import Probe, Resource, VerifyPolicy
 from reconciler.providers.systemd.provider import Systemd
+from reconciler.providers.systemd.units import unmarked
 from reconciler.testing.builders import resource
 from reconciler.testing.systemd import SystemdPrograms
 from tests.engine.world import World, sick
@@ -54,3 +55,17 @@ def test_a_unit_that_somebody_changed_is_so_again_after_an_undo(
     outcome = world.apply(replace(unit("/bin/two", policy), verify=ASKED))
     assert (outcome.code, outcome.left) == (ExitCode.ROLLED_BACK, ())
     assert (host.files[PATH], UNIT in programs.user.active) == (stood, ran)
+
+
+def test_a_unit_that_was_released_is_refused_in_the_plan_and_not_while_it_is_applied(tmp_path: Path) -> None:
+    host = FakeHost()
+    SystemdPrograms(host)
+    world = World(tmp_path, host, providers={"systemd": Systemd()})
+    worker = unit("/bin/one", "always")
+    world.apply(worker)
+    host.files[PATH] = unmarked(host.files[PATH])
+    with world.journal() as journal:
+        journal.remember((), [worker.id])
+        vetoes = world.decide(journal, worker).plan.vetoes
+    assert [veto.message for veto in vetoes] == [f"{PATH} has the name of our unit and does not carry our mark"]
+    assert "reconcile adopt Service/worker" in str(vetoes[0].hint)

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.model.change import Danger, Hazard
 from reconciler.model.intent import PrunePolicy, Request
-from reconciler.model.resource import Protect
+from reconciler.model.resource import DriftPolicy, Protect
 from reconciler.model.state import Quarantined
 from reconciler.provider import Finding
 from tests.engine.table import REVISION, address, decide, foreign, ours, owned, snapshot, text, wanted
@@ -115,6 +115,16 @@ def test_adopting_needs_exactly_one_candidate(count: int) -> None:
 def test_what_is_not_there_cannot_be_released() -> None:
     request = Request(targets=frozenset({address("a")}), release=frozenset({address("a")}))
     assert vetoes([], snapshot([], [owned("a")]), request) == ["ownership"]
+
+
+def test_what_cannot_be_looked_at_is_neither_gone_nor_forgotten() -> None:
+    blind = snapshot([], [owned("a"), owned("b")], unsupported={"table": "its program does not answer"})
+    decision = decide([wanted("a", drift=DriftPolicy.REPORT)], blind)
+    assert [veto.guard for veto in decision.plan.vetoes] == ["backend"]
+    assert decision.forget == ()
+    assert [skip.reason for skip in decision.plan.skipped] == [
+        "no manifest asks for it, and nobody can tell whether it still stands: its program does not answer"
+    ]
 
 
 def test_a_backend_that_cannot_be_used_is_refused() -> None:

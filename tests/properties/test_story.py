@@ -33,6 +33,7 @@ from tests.conformance.test_crontab import CrontabHarness
 from tests.conformance.test_memory import Memory
 from tests.conformance.test_systemd import SystemdHarness
 
+CONTAINER = 2  # which of the known resources is the first container
 MORE = 50 if os.environ.get("RECONCILER_TEST_FULL") else 1
 
 
@@ -122,6 +123,40 @@ class LeavesAStrangersLine(MemoryProvider):
     def apply(self, host: Host, changes: Sequence[Change]) -> None:
         super().apply(host, changes)
         host.write(self.path, (host.read(self.path) or b"") + b"\n{}")
+
+
+def _released(story: RolloutStory) -> None:
+    story.apply(None)
+    story.release(None, 0)
+
+
+def _adopted(story: RolloutStory) -> None:
+    story.write_a_twin(CONTAINER)
+    story.adopt(None, CONTAINER)
+
+
+HANDOVERS: dict[str, tuple[Callable[[RolloutStory], None], Callable[[RolloutStory, Trouble], None]]] = {
+    "release": (lambda story: story.apply(None), lambda story, trouble: story.release(trouble, 0)),
+    "adopt": (lambda story: story.write_a_twin(CONTAINER), lambda story, trouble: story.adopt(trouble, CONTAINER)),
+    "release what was adopted": (_adopted, lambda story, trouble: story.release(trouble, 0)),
+    "roll back a release": (_released, lambda story, trouble: story.roll_back(trouble, None)),
+    "roll back an adoption": (_adopted, lambda story, trouble: story.roll_back(trouble, None)),
+}
+
+
+@pytest.mark.parametrize("name", HANDOVERS)
+def test_a_container_that_changes_hands_is_handed_over_or_not(name: str) -> None:
+    """With every trouble at every write: an engine has to make it again for it."""
+    before, hand_over = HANDOVERS[name]
+    for trouble in (Trouble(sort, at) for sort in (Sort.CRASH, Sort.REFUSED, Sort.LATE) for at in range(1, 13)):
+        story = ContainerStory()
+        story.begin({CONTAINER})
+        before(story)
+        story.applied = True
+        hand_over(story, trouble)
+        story.resume()
+        story.apply(None)
+        story.teardown()
 
 
 def caught(provider: type[MemoryProvider] = MemoryProvider) -> str:

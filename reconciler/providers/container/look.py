@@ -16,8 +16,8 @@ from reconciler.provider import Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.make import ended
 from reconciler.providers.container.review import facts
-from reconciler.providers.container.rows import NEW, Row, follows, note, row_of, state_of, whole_name
-from reconciler.providers.container.spec import ID, canonical, document
+from reconciler.providers.container.rows import NEW, Row, follows, half_made, note, row_of, state_of, whole_name
+from reconciler.providers.container.spec import ID, RELEASED, canonical, document
 
 PROVIDER = "container"
 
@@ -36,7 +36,8 @@ def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
         if standing:
             found[id_] = _ours(id_, standing, tags)
     for one in wanted:
-        midway = _midway(engine, one, mine.get(one.id, []), found.get(one.id))
+        group = mine.get(one.id, [])
+        midway = _midway(engine, one, group, found.get(one.id)) or _releasing(engine, one, group)
         if midway is not None:
             found[one.id] = midway
     missing = [one.id for one in wanted if one.desired is not None and one.id not in found]
@@ -85,6 +86,18 @@ def _midway(engine: Engine, one: Wanted, group: Sequence[Row], standing: Observe
         return None  # what stood before still does; the half-made one goes with the next change
     why = f"the change of the container {one.id.name} was interrupted half-way"
     return _observed(one.id, main or fresh[0], one.desired, Ownership.OURS, why)
+
+
+def _releasing(engine: Engine, one: Wanted, group: Sequence[Row]) -> Observed | None:
+    """A release that was begun and does not stand: what was ours is set aside, and its successor has no name yet."""
+    if one.desired is None or not group or any(row.stands for row in group):
+        return None
+    rows = [row_of(item) for item in engine.containers({"label": [RELEASED]})]
+    half = next((row for row in rows if half_made(row) == str(one.id)), None)
+    if half is None:
+        return None
+    why = f"the release of the container {one.id.name} was interrupted half-way"
+    return _observed(one.id, half, one.desired, Ownership.OURS, why)
 
 
 def _fresh(engine: Engine, standing: Observed, main: Row, desired: State) -> Observed | None:

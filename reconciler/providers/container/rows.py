@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from reconciler.model.address import ResourceId, parse_address
+from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.errors import HostError
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine
-from reconciler.providers.container.spec import DIGEST, ENGINE_NETWORKS, HOLDER, ID, IMAGE, STATE
+from reconciler.providers.container.spec import DIGEST, ENGINE_NETWORKS, HOLDER, ID, IMAGE, RELEASED, STATE, as_made
 
 NEW = ".reconciler-new-"  # made, and not yet in its place
 OLD = ".reconciler-old-"  # kept, stopped, until what replaced it has proven itself
@@ -71,6 +72,11 @@ class Row:
         return origin.digest if origin else None
 
 
+def half_made(row: Row) -> str | None:
+    """For whom a container was made that is not in its place yet: with our mark or, to be released, without."""
+    return row.labels.get(RELEASED, row.labels.get(ID)) if NEW in row.name and not row.held else None
+
+
 def row_of(item: Mapping[str, Json], holder: str | None = None) -> Row:
     """Raises HostError where the list does not have the shape that every engine gives it.
 
@@ -89,7 +95,7 @@ def row_of(item: Mapping[str, Json], holder: str | None = None) -> Row:
             labels=dict(labels),
             ports=_ports(cast("Sequence[Mapping[str, Json]]", item.get("Ports") or ())),
             networks=frozenset(networks),
-            held=holder is not None and ID in labels and labels.get(HOLDER, holder) != holder,
+            held=holder is not None and labels.get(HOLDER, holder) != holder,
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise HostError(
@@ -216,3 +222,19 @@ def _note_networks(row: Row, found: dict[str, Json]) -> None:
 def note(row: Row) -> dict[str, Json]:
     """What puts this container back: the container itself, under its name, as it ran."""
     return {"id": row.id, "name": row.name, "status": row.status}
+
+
+def unnoted(change: Change, rows: Sequence[Row]) -> Mapping[str, str] | None:
+    """What an undo brings back although nobody noted it: a rollback that adopts or releases sees one side only."""
+    if change.cause is not Cause.UNDO or change.after is None:
+        return None
+    if change.action is Action.RELEASE:
+        found = [row for row in rows if row.labels.get(RELEASED) == str(change.id) and NEW not in row.name]
+    elif change.action is Action.ADOPT:
+        digest = as_made(change.after).digest
+        found = [row for row in rows if row.owner == change.id and NEW not in row.name and row.digest == digest]
+    else:
+        return None
+    found.sort(key=lambda row: row.name != change.id.name)
+    status = str(change.after.attributes.get("status", "running"))
+    return {"id": found[0].id, "name": change.id.name, "status": status} if found else None

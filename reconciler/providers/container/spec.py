@@ -182,8 +182,10 @@ def collide(one: State, other: State) -> bool:
     return len(set(published)) < len(published) or volumes
 
 
-def marks(id_: ResourceId, state: State, image: str, holder: str) -> dict[str, str]:
-    """The labels that make a container ours, and tell later what it was made from."""
+def marks(id_: ResourceId, state: State, image: str, holder: str, *, released: bool = False) -> dict[str, str]:
+    """The labels that make a container ours, or say that it was, and tell later what it was made from."""
+    if released:
+        return {RELEASED: str(id_), HOLDER: holder}
     made, told = as_made(state), {ID: str(id_), HOLDER: holder}
     return told | {STATE: canonical_text(made.attributes), DIGEST: made.digest, IMAGE: image}
 

@@ -13,7 +13,7 @@ from reconciler.model.data import Json
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.make import instant
-from reconciler.providers.container.rows import NEW, OLD, Row, listed, made
+from reconciler.providers.container.rows import OLD, Row, half_made, listed, made
 from reconciler.providers.container.running import stop
 from reconciler.providers.container.spec import NETWORK
 
@@ -40,7 +40,7 @@ def _of(change: Change, rows: Sequence[Row]) -> list[Row]:
     """What one change leaves behind. An undo removes no predecessor: it may be what the next undo brings back."""
     restore = cast("Mapping[str, Json]", change.restore or {})
     mine = [row for row in rows if row.owner == change.id]
-    gone = [row for row in mine if NEW in row.name]
+    gone = [row for row in rows if half_made(row) == str(change.id)]
     if change.cause is not Cause.UNDO and restore:
         gone += [row for row in mine if OLD in row.name and row.id != restore.get("id")]
     return gone
@@ -53,13 +53,13 @@ def forgotten(engine: Engine, changes: Sequence[Change], rows: Sequence[Row]) ->
     """
     busy = {change.id for change in changes}
     others = [row for row in rows if row.owner is not None and row.owner not in busy]
-    if not others or any(change.cause is Cause.UNDO for change in changes):
+    gone = [row for row in rows if (id_ := half_made(row)) is not None and id_ not in set(map(str, busy))]
+    if not (others or gone) or any(change.cause is Cause.UNDO for change in changes):
         return
     standing = {row.owner for row in rows if row.stands}
     for row in others:
         if OLD in row.name and row.runs:
             stop(engine, row)
-    gone = [row for row in others if NEW in row.name]
     gone += [r for r in others if OLD in r.name and not r.runs and r.owner not in standing and _old(engine, r)]
     if gone:
         networks = _networks(state for row in gone if (state := made(row)) is not None)

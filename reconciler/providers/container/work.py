@@ -19,9 +19,9 @@ from reconciler.providers.container import tidy
 from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.look import foreign_state
 from reconciler.providers.container.make import check, ensure_image, ensure_networks
-from reconciler.providers.container.rows import NEW, OLD, Row, listed, made, note, state_of
+from reconciler.providers.container.rows import NEW, OLD, RUNS, Row, half_made, listed, made, note, state_of, unnoted
 from reconciler.providers.container.running import grace_of, ports_of, run_as, start, stop
-from reconciler.providers.container.spec import DIGEST, HOLDER, RELEASED, as_made, body, collide, marks
+from reconciler.providers.container.spec import DIGEST, HOLDER, ID, RELEASED, as_made, body, collide, marks
 
 SERVER_TROUBLE = 500  # from this status on the engine speaks of itself, and not of what it was given
 T = TypeVar("T")
@@ -33,19 +33,18 @@ class Work:
     def __init__(
         self, engine: Engine, change: Change, home: str, rows: Sequence[Row], tags: Mapping[str, str]
     ) -> None:
-        self.change = change
-        self.image = ""
-        self._engine = engine
-        self._home = home
+        self.change, self.image = change, ""
+        self._engine, self._home = engine, home
         self._tags, self._rows = tags, rows
         mine = [row for row in rows if row.owner == change.id]
         self._standing = [row for row in mine if row.stands]
-        self._fresh = [row for row in mine if NEW in row.name]
+        self._fresh = [row for row in rows if half_made(row) == str(change.id)]
         self._kept = [row for row in mine if OLD in row.name]
         self._squatter = next((r for r in rows if r.name == change.id.name and r.owner != change.id), None)
         self._undoing = change.cause is Cause.UNDO
-        noted = cast("Mapping[str, Json]", change.exact or {}).get("id")
-        self._exact = next((row for row in rows if row.id == noted), None)
+        self._noted = cast("Mapping[str, str]", change.exact or unnoted(change, rows) or {})
+        self._stood = cast("Mapping[str, Json]", change.restore or {}).get("id")
+        self._exact = next((row for row in rows if row.id == self._noted.get("id")), None)
 
     @property
     def _main(self) -> Row | None:
@@ -63,7 +62,9 @@ class Work:
     def done(self) -> bool:
         main, after = self._main, self.change.after
         if self.change.action is Action.RELEASE:
-            return main is None and self._squatter is not None and not self._fresh
+            there = self._squatter
+            back = not self._exact or (there is self._exact and there.runs == (self._noted["status"] in RUNS))
+            return main is None and there is not None and not self._fresh and back
         if after is None:
             return main is None
         if self._fresh and self._undoing:
@@ -78,11 +79,11 @@ class Work:
         if main is None:
             self._expect_absent()
             return
-        if before is None and self._undoing and main is self._exact:
+        if self._undoing and main is self._exact:
             return
         if self.change.action is Action.ADOPT or before is None:
             raise self._conflict(f"the container {main.name} already carries its mark")
-        if self._undoing and (main.digest == as_made(before).digest or main is self._exact or self._fresh):
+        if self._undoing and (main.digest == as_made(before).digest or self._fresh):
             return  # how well it runs is not the question when it is taken back
         if state_of(main, self.change.id, self._tags) != before:
             raise self._conflict(f"somebody changed the container {main.name}")
@@ -93,9 +94,9 @@ class Work:
         before = self.change.before
         midway = self._undoing and bool(self._fresh or self._exact)
         if self.change.action is Action.ADOPT:
-            if (there := self._squatter) is not None and there.held:
+            if (there := self._squatter) is not None and there.held and ID in there.labels:
                 raise self._conflict(f"the reconciler of {there.labels[HOLDER]} holds it; release it there")
-            if midway and (there is None or RELEASED in there.labels):
+            if midway and (there is None or RELEASED in there.labels or there.id == self._stood):
                 return
             if there is None or (before is not None and foreign_state(self._engine, there) != before):
                 raise self._conflict("the container to take over is no longer there as it was")
@@ -121,7 +122,7 @@ class Work:
     def makes(self) -> bool:
         """Whether a new container will be made."""
         change, main = self.change, self._main
-        if change.after is None or (change.exact and self._exact is not None):
+        if change.after is None or self._exact is not None:
             return False
         return main is None or not self._repairable(main, change.after)
 
@@ -158,7 +159,7 @@ class Work:
 
     def _do(self) -> None:
         change, main = self.change, self._main
-        if change.exact and self._exact is not None:
+        if self._exact is not None:
             self._bring_back(self._exact)
         elif change.after is None:
             self._remove(main)
@@ -234,7 +235,7 @@ class Work:
     def _make(self, after: State) -> str:
         id_ = self.change.id
         released = self.change.action is Action.RELEASE
-        labels = {RELEASED: str(id_)} if released else marks(id_, after, self.image, self._engine.holder)
+        labels = marks(id_, after, self.image, self._engine.holder, released=released)
         new = self._engine.create(f"{id_.name}{NEW}{as_made(after).digest[:12]}", body(after, labels, self._home))
         for network in cast("list[str]", after.attributes.get("networks", []))[1:]:
             self._engine.connect(network, new)
@@ -242,8 +243,7 @@ class Work:
 
     def _bring_back(self, exact: Row) -> None:
         """The very container that stood before, in one step; what took its place goes."""
-        noted = cast("Mapping[str, str]", self.change.exact)
-        name, status = noted["name"], noted["status"]
+        name, status = self._noted["name"], self._noted["status"]
         other = next((row for row in (self._main, self._squatter) if row and row.id != exact.id), None)
         if other is not None:
             self._vacate(other)
@@ -272,7 +272,7 @@ class Work:
 
     def _gone_for_good(self, other: Row) -> bool:
         ours = other.owner == self.change.id or other.labels.get(RELEASED) == str(self.change.id)
-        return self._undoing and ours
+        return self._undoing and ours and other.id != self._stood
 
     def _vacate(self, other: Row) -> None:
         """Out of the name, and findable as half of an undo until the old one runs."""

@@ -37,11 +37,14 @@ def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
     if any(look.manager.scope == "user" for look in looks):
         facts["lingers"] = host.modified(Path("/var/lib/systemd/linger", host.facts().user)) is not None
     taken: dict[str, Json] = {}
+    occupied: dict[str, Json] = {}
     for look in looks:
         mine = {id_: s for id_, s in sorted(missing.items()) if scope_of(s, default) == look.manager.scope}
         found += _in_the_way(host, look, mine, taken)
+        occupied |= {str(id_): f"{look.manager.folder}/{max(files)}" for id_ in mine if (files := look.files_of(id_))}
         drop_ins: dict[str, Json] = {str(id_): paths for id_ in mine if (paths := look.drop_ins(id_))}
         facts |= {"dropIns": drop_ins} if drop_ins else {}
+    facts |= {"occupied": occupied} if occupied else {}
     return Observation(tuple(found), facts | ({"twins": taken} if taken else {}))
 
 

@@ -19,7 +19,21 @@ _QUIET = frozenset({"enabled", "dropIns"})  # attributes whose change restarts n
 def review(facts: Mapping[str, Json], changes: Sequence[Change]) -> tuple[Finding, ...]:
     """Refusals first, then hazards in the order of the changes."""
     runs = [change for change in changes if change.action in _RUNS and change.after is not None]
-    return (*_drop_ins(facts, runs), *_run_twice(facts, runs), *_no_lingering(facts, runs), *_downtime(changes))
+    refusals = (*_occupied(facts, runs), *_drop_ins(facts, runs))
+    return (*refusals, *_run_twice(facts, runs), *_no_lingering(facts, runs), *_downtime(changes))
+
+
+def _occupied(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
+    places = cast("Mapping[str, str]", facts.get("occupied", {}))
+    return [
+        Finding(
+            f"{places[str(change.id)]} has the name of our unit and does not carry our mark",
+            (change.id,),
+            f"take it over: `reconcile adopt {change.id}`; or remove it",
+        )
+        for change in runs
+        if change.action is Action.CREATE and str(change.id) in places
+    ]
 
 
 def _drop_ins(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
