@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from reconciler.kinds.common import CommonSpec
-from reconciler.kinds.fields import Invalid, Text, text
+from reconciler.kinds.fields import Invalid, text
 
 _MODE = re.compile(r"[0-7]{3,4}")
 _OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
@@ -20,6 +20,14 @@ def _path(value: object) -> str:
     if not found.startswith("/") or posixpath.normpath(found) != found or found == "/" or "\0" in found:
         raise Invalid(f"{found!r} is not an absolute path in its shortest form", hint="write for example /etc/motd")
     return found
+
+
+def _content(value: object) -> str:
+    if isinstance(value, str) and "\0" not in value:
+        return value
+    if isinstance(value, str):
+        raise Invalid("must not contain a NUL character", hint="name a file that holds it in `source`")
+    return text(value)
 
 
 def _source(value: object) -> str:
@@ -50,7 +58,7 @@ class File(CommonSpec):
     """One file with its content, mode and owner."""
 
     path: Annotated[str, *_string(_path)] = Field(description="Where it stands, absolute.")
-    content: Text | None = Field(None, description="What it holds, as text.")
+    content: Annotated[str, *_string(_content)] | None = Field(None, description="What it holds, as text.")
     source: Annotated[str, *_string(_source)] | None = Field(
         None, description="The file that holds its content, relative to the manifest, not outside of its folder."
     )

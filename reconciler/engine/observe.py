@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
+from reconciler.model.errors import ObserveError
 from reconciler.model.intent import Intent
 from reconciler.model.state import Observed, Owned, Ownership, Quarantined, Snapshot
 from reconciler.provider import Provider, Supported, Wanted
@@ -51,7 +52,10 @@ def observe(
     support: Supports | None = None,
     also: frozenset[str] = frozenset(),
 ) -> Snapshot:
-    """One snapshot of every backend that is wanted, holds something of ours or is in `also`. Raises ObserveError."""
+    """One snapshot of every backend that is wanted, holds something of ours or is in `also`.
+
+    Raises ObserveError where one of these cannot be looked at.
+    """
     found: list[Observed] = []
     notices: list[str] = []
     facts: dict[str, Mapping[str, Json]] = {}
@@ -59,10 +63,16 @@ def observe(
     wanted = wanted_by_provider(intents, memory.inventory)
     for name in sorted(providers):
         # After a loss any backend may hold something of ours; otherwise only those that somebody speaks of.
-        concerned = name in wanted or name in also or memory.inventory_lost
-        if not concerned or support(name) is not None:
+        needed = name in wanted or name in also
+        if not (needed or memory.inventory_lost) or support(name) is not None:
             continue
-        observation = providers[name].observe(host, wanted.get(name, ()))
+        try:
+            observation = providers[name].observe(host, wanted.get(name, ()))
+        except ObserveError as error:
+            if needed:
+                raise
+            notices.append(_unseen(name, error))
+            continue
         found += observation.found
         facts[name] = observation.facts
         notices += observation.notices
@@ -100,6 +110,13 @@ def _rebuilt(found: Sequence[Observed]) -> tuple[Owned, ...]:
     """An inventory from the marks on the host: what carries ours is ours, as it stands."""
     ours = (item for item in found if item.ownership is Ownership.OURS and item.trouble is None)
     return tuple(Owned(item.id, item.provider, item.state) for item in ours)
+
+
+def _unseen(name: str, error: ObserveError) -> str:
+    """A backend that nobody asks for. What it holds stays out of the inventory, and so is never pruned."""
+    return (
+        f"{error.message[:1].upper()}{error.message[1:]}. No manifest asks for {name}: what it holds is left alone."
+    )
 
 
 def _loss_notice(count: int) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,10 +10,13 @@ from typing import ClassVar
 import pytest
 
 from reconciler.engine.intents import intents
-from reconciler.model.errors import ExitCode, LoadError, UnsupportedSpec
+from reconciler.engine.observe import Memory, observe
+from reconciler.host.fake import FakeHost
+from reconciler.host.protocol import Host
+from reconciler.model.errors import ExitCode, LoadError, ObserveError, UnsupportedSpec
 from reconciler.model.resource import Placement, Resource
-from reconciler.model.state import HostFacts, State
-from reconciler.provider import Support, Supported, Unsupported
+from reconciler.model.state import HostFacts, Observation, Snapshot, State
+from reconciler.provider import Provider, Support, Supported, Unsupported, Wanted
 from reconciler.testing.memory import MemoryProvider
 from tests.engine.table import address, decide, ours, owned, snapshot, text, wanted
 from tests.engine.world import MEMOS, MINE, NOTES, World, sick, want
@@ -168,3 +171,31 @@ def test_a_move_that_fails_is_undone_in_both_backends(moving: World) -> None:
     with moving.journal() as journal:
         assert [(e.id.name, e.provider) for e in journal.inventory()] == [("a", "crontab")]
     assert moving.settled(first)
+
+
+class Hidden(Picky):
+    """A backend that is there, and cannot be looked at."""
+
+    def observe(self, _host: Host, _wanted: Sequence[Wanted]) -> Observation:
+        raise ObserveError("cannot look at the containers: permission denied")
+
+
+def first_look(*resources: Resource) -> Snapshot:
+    """With no journal, so that every backend is looked at."""
+    providers: dict[str, Provider] = {"memory": MemoryProvider(Path(NOTES)), "container": Hidden("container", MEMOS)}
+    host = FakeHost(files={NOTES: MINE})
+    found = intents(resources, providers, host.facts(), (), lambda _name: None)
+    return observe(host, providers, found, Memory((), True, (), (), "k"))
+
+
+def test_a_backend_that_nobody_asks_for_and_cannot_be_looked_at_stops_no_first_plan() -> None:
+    named = want("Note/a", "x")
+    said = first_look(replace(named, spec={**named.spec, "scheduler": "memory"})).notices
+    assert [notice for notice in said if "permission denied" in notice] == [
+        (
+            "Cannot look at the containers: permission denied. "
+            "No manifest asks for container: what it holds is left alone."
+        )
+    ]
+    with pytest.raises(ObserveError, match="permission denied"):
+        first_look(replace(named, spec={**named.spec, "scheduler": "container"}))

@@ -267,3 +267,10 @@ def test_a_source_is_read_beside_its_manifest_and_nowhere_else(tmp_path: Path) -
 def test_a_file_that_is_too_long_is_refused() -> None:
     with pytest.raises(UnsupportedSpec, match="more than"):
         wanted(content="x" * (2**20 + 1))
+
+
+def test_content_may_hold_many_lines_and_no_nul() -> None:
+    kind = loaded().kinds.spec_model("File")
+    assert kind.spec_data({"path": "/etc/motd", "content": "new\nline2\n"})["content"] == "new\nline2\n"
+    with pytest.raises(ValueError, match="NUL"):
+        kind.spec_data({"path": "/etc/motd", "content": "a\0b"})
