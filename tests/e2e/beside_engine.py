@@ -11,7 +11,7 @@ import pytest
 from reconciler.host.local import LocalHost
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.rows import row_of
-from tests.container.conftest import unavailable_or
+from tests.container.conftest import alone, unavailable_or
 from tests.e2e.bystander import Bystander
 from tests.e2e.proxy import Proxy, answer
 
@@ -71,20 +71,21 @@ def standing(
 ) -> Iterator[Place]:
     """Applied once per engine: whatever goes wrong afterwards has to leave it exactly so."""
     socket = unavailable_or(request.param)
-    folder = tmp_path_factory.mktemp(request.param)
-    proxy = Proxy(folder / "engine.sock", socket)
-    place = Place(user=account, folder=folder, engine=Engine(LocalHost(), socket), proxy=proxy)
-    place.name = f"bi-{request.param}-{account}"
-    place.reach(proxy.path)
-    place.clear()
-    place.innocent("0 6 * * *")
-    place.web()
-    done = place.apply()
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield place
-    proxy.close()
-    place.clear()
-    place.machine.clear()
+    with alone(socket):  # others on this engine count and clear what carries our mark
+        folder = tmp_path_factory.mktemp(request.param)
+        proxy = Proxy(folder / "engine.sock", socket)
+        place = Place(user=account, folder=folder, engine=Engine(LocalHost(), socket), proxy=proxy)
+        place.name = f"bi-{request.param}-{account}"
+        place.reach(proxy.path)
+        place.clear()
+        place.innocent("0 6 * * *")
+        place.web()
+        done = place.apply()
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield place
+        proxy.close()
+        place.clear()
+        place.machine.clear()
 
 
 @pytest.fixture

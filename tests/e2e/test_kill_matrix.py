@@ -19,7 +19,7 @@ from tests.e2e.test_real_cron import HOSTILE, foreign
 pytestmark = [pytest.mark.cron, pytest.mark.slow]
 
 FULL = bool(os.environ.get("RECONCILER_TEST_FULL"))
-SAMPLE = 24  # points per scenario in the short run
+SAMPLE = 12  # points per scenario in the short run
 
 
 def good_tree(machine: Machine) -> None:

@@ -22,7 +22,7 @@ from tests.systemd.conftest import manager  # noqa: F401 - the fixture
 pytestmark = [pytest.mark.cron, pytest.mark.systemd, pytest.mark.slow]
 
 FULL = bool(os.environ.get("RECONCILER_TEST_FULL"))
-SAMPLE = 3  # boundaries per scenario in the short run
+SAMPLE = 2  # boundaries per scenario in the short run
 APPLY = ("apply", "desired", "--yes")
 Note = Callable[[str, object], None]
 
