@@ -10,7 +10,8 @@ from reconciler.model.address import ResourceId
 from reconciler.model.errors import HostError
 from reconciler.providers.embedded import control
 
-_FINE = frozenset({"running", "ended"})
+# What is starting is left to its probes, for as long as its verification allows.
+_FINE = frozenset({"starting", "running", "ended"})
 _SHOWN = 3  # lines of output in a sentence
 
 
