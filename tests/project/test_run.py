@@ -1,4 +1,4 @@
-"""script/run, as a stranger types it without a terminal: the walk on Python alone, and the one on a scratch crontab."""
+"""script/run, as a stranger types it without a terminal: on Python alone, and on a scratch crontab."""
 
 from __future__ import annotations
 
