@@ -192,7 +192,10 @@ _HINTS = {
 
 
 def _executable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    try:
+        return path.is_file() and os.access(path, os.X_OK)
+    except OSError:  # in a folder that may not be searched: shells go on too
+        return False
 
 
 def _expanded(directory: str) -> str:

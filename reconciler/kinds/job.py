@@ -25,6 +25,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _size(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise Invalid(f"{value} has no unit", hint=f"write {value}B, or for example 512MiB")
     match = _SIZE.fullmatch(text(value, what="a size such as 10MiB"))
     if match is None:
         raise Invalid(f"{value!r} is not a size", hint="write for example 512MiB or 2GiB")

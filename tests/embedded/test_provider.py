@@ -87,6 +87,12 @@ def test_health_names_what_was_given_up_with_its_last_lines() -> None:
     assert Embedded().health(host({"services": {}}), [WEB]) == "Service/web is not known to the supervisor"
 
 
+def test_a_service_that_is_not_ready_yet_is_left_to_its_probes() -> None:
+    """They may take as long as the manifest says; the first look may not decide."""
+    early = {"state": "starting", "reason": "it is not ready yet"}
+    assert Embedded().health(host({"services": {"Service/web": early}}), [WEB]) is None
+
+
 def test_health_says_that_nobody_follows_the_file() -> None:
     assert Embedded().health(host(), [WEB]) == "the embedded supervisor does not run"
     assert Embedded().health(host({"digest": "1"}), [WEB]) == "the embedded supervisor runs by older definitions"

@@ -221,3 +221,15 @@ def test_the_clock_tells_utc_and_never_sleeps_backwards() -> None:
 
 def test_the_process_never_runs_as_somebody_else() -> None:
     assert system.user_name(os.geteuid()) == HOST.facts().user
+
+
+def test_a_folder_on_path_that_may_not_be_searched_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reconciler.host import local
+
+    def refused(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert local.LocalHost().which("sh") is None

@@ -151,6 +151,7 @@ def test_defaults_are_not_told(fields: dict[str, Any]) -> None:
         ({"secrets": {"A": {"keyring": "atlas"}}}, "'atlas' is not service/account"),
         ({"secrets": {"A-B": {"env": "X"}}}, "'A-B' is not a variable name"),
         ({"secrets": {"A": {"env": "X"}}, "environment": {"A": "x"}}, "A stands under environment and under secrets"),
+        ({"limits": {"memory": 1}}, "1 has no unit"),
         ({"limits": {"memory": "2GB"}}, "'2GB' is not a size"),
         ({"limits": {"cpu": "0%"}}, "'0%' is not a share of a processor"),
         ({"umask": 27}, "must be three octal digits in quotes, found the number 27"),

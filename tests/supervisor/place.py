@@ -62,7 +62,7 @@ class Site:
         return int((self.folder / "lock").read_text().split()[0])
 
     def ask(self, method: str, target: str) -> dict[str, Any]:
-        answer = request(self.folder / "socket", method, target, body=b"", timeout=60, limit=1 << 24)
+        answer = request(self.folder / "socket", method, target, headers={}, body=b"", timeout=60, limit=1 << 24)
         assert answer.status == 200, answer
         found: dict[str, Any] = json.loads(answer.body)
         return found

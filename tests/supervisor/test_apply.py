@@ -68,6 +68,14 @@ def test_a_tree_is_applied_runs_and_goes(home: Home) -> None:
     assert not (home.here.folder / "definitions.json").exists()
 
 
+def test_a_service_may_take_as_long_to_get_ready_as_its_verification_allows(home: Home) -> None:
+    up = home.here.state / "up"
+    home.wants("web", service(f"sleep 1; touch {up}; exec sleep 3600", health=[{"file": str(up)}]))
+    done = home.apply()
+    assert "verified" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert done.returncode == 0
+
+
 def test_a_version_that_does_not_stay_up_gives_way_to_the_one_before(home: Home) -> None:
     home.wants("web", service("echo one; exec sleep 3600"))
     assert home.apply().returncode == 0

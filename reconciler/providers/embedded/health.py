@@ -10,7 +10,8 @@ from reconciler.model.address import ResourceId
 from reconciler.model.errors import HostError
 from reconciler.providers.embedded import control
 
-_FINE = frozenset({"running", "ended"})
+# What is starting is left to its probes, for as long as its verification allows.
+_FINE = frozenset({"starting", "running", "ended"})
 _SHOWN = 3  # lines of output in a sentence
 
 
@@ -29,7 +30,8 @@ def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
     except HostError as error:
         return error.message
     services: Mapping[str, Mapping[str, Any]] = found.get("services", {})
-    wrong = [why for id_ in ids if (why := _wrong(str(id_), services.get(str(id_)))) is not None]
+    names = [str(id_) for id_ in ids] or sorted(services)
+    wrong = [why for name in names if (why := _wrong(name, services.get(name))) is not None]
     return "; ".join(wrong) or None
 
 
