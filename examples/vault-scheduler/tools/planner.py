@@ -20,7 +20,7 @@ def plan(name: str) -> str:
 
 
 def main() -> None:
-    log, planned = vault.log("planner"), 0
+    planned = 0
     waiting, plans = set(vault.files("Needs_Action")), set(vault.files("Plans"))
     for name in vault.files("Inbox"):
         if f"{name}.md" not in waiting or f"{name}.plan.md" in plans:
@@ -30,9 +30,9 @@ def main() -> None:
         except FileNotFoundError:
             continue  # somebody took it meanwhile
         vault.write(vault.folder("Plans") / f"{name}.plan.md", text)
-        log.info("planned %s", vault.readable(name))
+        vault.say("planner", f"planned {vault.readable(name)}")
         planned += 1
-    log.info("%d planned", planned)
+    vault.say("planner", f"{planned} planned")
 
 
 if __name__ == "__main__":

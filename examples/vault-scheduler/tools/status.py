@@ -10,8 +10,7 @@ def counts() -> dict[str, int]:
 
 
 def log_size() -> str:
-    path = vault.ROOT / "Logs" / "ai_employee.log"
-    return f"{path.stat().st_size / 2**20:.2f} MB" if path.exists() else "not created yet"
+    return f"{vault.LOG.stat().st_size / 2**20:.2f} MB" if vault.LOG.exists() else "not created yet"
 
 
 def text() -> str:

@@ -5,29 +5,16 @@ The vault is the folder above this one. Runs on any Python 3.9 or newer, standar
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from datetime import datetime
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("Inbox", "Needs_Action", "Plans", "Done")
+LOG = ROOT / "Logs" / "ai_employee.log"
 LOG_BYTES = 5 * 1024 * 1024
 LOG_COPIES = 3
-
-
-class _Lines(logging.Formatter):
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        """Local time with its offset, so that a line means one instant."""
-        return datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "seconds")
-
-
-class _Log(RotatingFileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:
-        """A log that cannot be written or rotated must not stop the work: the line still stands in the run's output."""
-        print(f"cannot write {self.baseFilename}: {sys.exc_info()[1]}", file=sys.stderr)
 
 
 def folder(name: str) -> Path:
@@ -45,21 +32,35 @@ def files(name: str) -> list[str]:
         return []
 
 
-def log(name: str) -> logging.Logger:
-    """To `Logs/ai_employee.log` and to standard output, which the run's record keeps."""
-    logger = logging.getLogger(name)
-    logger.setLevel(logging.INFO)
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
-    try:
-        handlers.append(
-            _Log(folder("Logs") / "ai_employee.log", "a", LOG_BYTES, LOG_COPIES, "utf-8", False, "replace")
-        )
-    except OSError as error:
-        print(f"cannot open the log: {error}", file=sys.stderr)
-    for handler in handlers:
-        handler.setFormatter(_Lines("%(asctime)s - %(levelname)s - %(name)s: %(message)s"))
-        logger.addHandler(handler)
-    return logger
+def say(who: str, text: str, level: str = "INFO") -> None:
+    """A line in the log and on standard output, which the record of the run keeps.
+
+    Its time has an offset, so that it means one instant. A log that cannot be written must not stop the work.
+    """
+    line = f"{datetime.now().astimezone().isoformat(' ', 'seconds')} - {level} - {who}: {text}"
+    print(line, flush=True)
+    for what in (_rotate, lambda: _append(line)):
+        try:
+            what()
+        except OSError as error:
+            print(f"cannot keep the log: {error}", file=sys.stderr)
+
+
+def _append(line: str) -> None:
+    LOG.parent.mkdir(exist_ok=True)
+    with LOG.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def _rotate() -> None:
+    """Where it is full, LOG becomes LOG.1, that becomes LOG.2; what was the last copy is gone."""
+    if not LOG.exists() or LOG.stat().st_size < LOG_BYTES:
+        return
+    for number in range(LOG_COPIES - 1, 0, -1):
+        older = LOG.with_name(f"{LOG.name}.{number}")
+        if older.exists():
+            older.replace(LOG.with_name(f"{LOG.name}.{number + 1}"))
+    LOG.replace(LOG.with_name(f"{LOG.name}.1"))
 
 
 def write(path: Path, text: str) -> None:

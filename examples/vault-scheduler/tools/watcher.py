@@ -13,7 +13,7 @@ SETTLED = 2.0  # seconds
 
 
 def main() -> None:
-    log, noted, now = vault.log("watcher"), 0, time.time()
+    noted, now = 0, time.time()
     known = {*vault.files("Needs_Action"), *vault.files("Done")}
     for name in vault.files("Inbox"):
         if f"{name}.md" in known or name in known:
@@ -26,9 +26,9 @@ def main() -> None:
             continue
         text = f"# {vault.readable(name)}\n\nArrived in Inbox, {about.st_size} bytes. Nobody has looked at it yet.\n"
         vault.write(vault.folder("Needs_Action") / f"{name}.md", text)
-        log.info("new in Inbox: %s", vault.readable(name))
+        vault.say("watcher", f"new in Inbox: {vault.readable(name)}")
         noted += 1
-    log.info("%d new", noted)
+    vault.say("watcher", f"{noted} new")
 
 
 if __name__ == "__main__":
