@@ -69,7 +69,7 @@ def observe(
         try:
             observation = providers[name].observe(host, wanted.get(name, ()))
         except ObserveError as error:
-            if needed:
+            if needed or also:  # a snapshot is to be planned on elsewhere: nothing may be missing in it
                 raise
             notices.append(_unseen(name, error))
             continue
