@@ -11,26 +11,29 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from reconciler.app import wire
 from reconciler.host.local import LocalHost
 from reconciler.host.protocol import Completed, Response
 from reconciler.model.errors import ExitCode
 from reconciler.provider import Wanted
+from reconciler.settings import folders
 
 
 class Counting(LocalHost):
     """This machine, with every request and every program noted."""
 
     def __init__(self) -> None:
-        super().__init__()
+        places = folders(os.environ, root=True)
+        super().__init__(
+            runner=str(places.launcher.absolute()), state="" if places.usual else str(places.state.absolute())
+        )
         self.asked: list[str] = []
 
-    def request(
-        self, socket: Path, method: str, target: str, *, body: bytes = b"", timeout: float, limit: int = 2**24
-    ) -> Response:
+    def request(self, socket: Path, method: str, target: str, **more: Any) -> Response:
         self.asked.append(f"{method} {target.partition('?')[0]}")
-        return super().request(socket, method, target, body=body, timeout=timeout, limit=limit)
+        return super().request(socket, method, target, **more)
 
     def execute(self, argv: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Completed:
         words = [word for word in argv if not word.startswith(("-", "/"))]
