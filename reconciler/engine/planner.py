@@ -76,9 +76,16 @@ class _Graph:
     steps: list[Step] = field(default_factory=list)
     gates: dict[ResourceId, int] = field(default_factory=dict)
     previous: dict[ResourceId, Owned] = field(init=False)
+    claimed: dict[object, list[Probe]] = field(init=False)
+    """What unchanged claims ask of their owner: they have no gate of their own, so a changed owner's asks it."""
 
     def __post_init__(self) -> None:
         self.previous = {entry.id: entry for entry in self.snapshot.inventory}
+        self.claimed = {}
+        for intent in self.wanted.values():
+            if intent.id not in self.changed and not intent.resource.suspend:
+                for probe in _claims(intent):
+                    self.claimed.setdefault(probe.options.get("owner"), []).append(probe)
 
     def add_level(self, changes: Sequence[Change]) -> None:
         applied = [self._apply(change, self._needs(change.id), after_all=False) for change in changes]
@@ -151,16 +158,11 @@ class _Graph:
                 provider=change.provider,
                 within=policy.within,
                 stable_for=policy.stable_for,
-                probes=policy.probes + (self._claimed(change.id) if keeps else ()),
+                probes=(*policy.probes, *(self.claimed.get(str(change.id), ()) if keeps else ())),
                 backend=keeps and not accepted,
             )
         )
         self.gates[change.id] = number
-
-    def _claimed(self, owner: ResourceId) -> tuple[Probe, ...]:
-        """Whether a changed owner still listens where unchanged claims say so: they have no gate of their own."""
-        unchanged = (i for i in self.wanted.values() if i.id not in self.changed and not i.resource.suspend)
-        return tuple(p for intent in unchanged for p in _claims(intent) if p.options.get("owner") == str(owner))
 
     def _needs(self, id_: ResourceId) -> tuple[int, ...]:
         """Gates of the nearest changed dependencies, looking through unchanged ones."""
