@@ -1,4 +1,4 @@
-"""What a run did is said at its end: the conformance suite's table, and what tests measured.
+"""Which worker runs what, and what a run says at its end: the conformance suite's table, and what tests measured.
 
 `record_property("summary", …)` becomes one line.
 """
@@ -12,6 +12,8 @@ from tests import conformance_table
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     conformance_table.note(item)
+    if item.get_closest_marker("engines"):  # one engine serves one test at a time: so does one worker
+        item.add_marker(pytest.mark.xdist_group("podman" if "podman" in item.nodeid.lower() else "docker"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,9 +11,11 @@ from tests.e2e.bystander import told
 from tests.e2e.proxy import Answer, Late
 
 pytestmark = [pytest.mark.engines, pytest.mark.cron]
+HANGS = pytest.mark.parametrize("standing", ["docker"], indirect=True)  # 30 s each, and it is the proxy that hangs
 
 
 @pytest.mark.slow
+@HANGS
 def test_an_engine_that_hangs_is_given_up(place: Place) -> None:
     before = place.everything()
     place.proxy.rule = lambda _method, _target: Late()
@@ -22,6 +24,7 @@ def test_an_engine_that_hangs_is_given_up(place: Place) -> None:
 
 
 @pytest.mark.slow
+@HANGS
 def test_a_container_made_by_an_answer_that_came_too_late_goes_again(place: Place) -> None:
     before = place.everything()
     place.proxy.rule = lambda _method, target: Late() if "/containers/create" in target else None

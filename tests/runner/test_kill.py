@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,8 @@ def test_a_daemon_that_a_good_job_leaves_behind_lives_on(place: Place) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_runner_stops_the_job(place: Place, number: signal.Signals) -> None:
-    with place.start("sh", "-c", "echo $$ > pid; exec sleep 60") as process:
+    heard = partial(signal.signal, number, signal.SIG_DFL)  # under nohup the tests hear no SIGHUP, nor their children
+    with place.start("sh", "-c", "echo $$ > pid; exec sleep 60", preexec_fn=heard) as process:
         pid = number_in(place.folder / "pid")
         process.send_signal(number)
         assert process.wait(PATIENCE) == 143
