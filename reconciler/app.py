@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import jobs, own
-from reconciler.engine import reconcile, rollout
+from reconciler.engine import reconcile
 from reconciler.engine.intents import intents as resolve_intents
 from reconciler.engine.intents import with_sources
 from reconciler.engine.observe import Supports, observe
 from reconciler.engine.reconcile import Decision
-from reconciler.engine.restore import restore
-from reconciler.engine.rollout import Engine, Outcome
 from reconciler.engine.work import Start, at_once, in_thread
 from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
@@ -31,6 +29,7 @@ from reconciler.model.intent import Intent, Request
 from reconciler.model.mask import Mask
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
+from reconciler.model.rollout import Outcome
 from reconciler.model.state import Snapshot
 from reconciler.outlook import foretold
 from reconciler.past import PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, stands_for, way_back
@@ -39,6 +38,7 @@ from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
 
 if TYPE_CHECKING:
+    from reconciler.engine.rollout import Engine
     from reconciler.journal.journal import Journal
 
 SNAPSHOT_HOLDS = frozenset({"port"})  # whatever the tree says: no claim can be judged elsewhere without its facts
@@ -135,6 +135,8 @@ class App:
 
     def plan_rollback(self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()) -> Planned:
         """The plan that brings back what stood after rollout `target`; None: before the last one in force."""
+        from reconciler.engine.restore import restore
+
         back = way_back(journal, target)
         desired = Desired(str(self.path), back.revision, ())
         _, snapshot = self._look(desired, journal, ())
@@ -222,13 +224,19 @@ class App:
                 journal.close()
 
     def engine(self, journal: Journal) -> Engine:
+        from reconciler.engine.rollout import Engine
+
         mask = Mask(journal.mask_key())
         return Engine(self.host, self.registry.providers, journal, self.listener, self.stopping, mask, self.start)
 
     def recover(self, journal: Journal) -> Outcome | None:
         """Finish or undo what an earlier process left behind; None where nothing was."""
         record = journal.interrupted()
-        return None if record is None else rollout.recover(self.engine(journal), record)
+        if record is None:
+            return None
+        from reconciler.engine.rollout import recover
+
+        return recover(self.engine(journal), record)
 
     def resume(self, journal: Journal) -> Outcome | None:
         """Finish or undo whatever was left half-way, a failed rollback included; None where nothing was."""
@@ -238,7 +246,9 @@ class App:
         failed = half_undone(journal)
         if failed is None:
             return None
-        return rollout.undo_again(self.engine(journal), failed)
+        from reconciler.engine.rollout import undo_again
+
+        return undo_again(self.engine(journal), failed)
 
     def carry_out(self, planned: Planned, journal: Journal, verb: str) -> Outcome:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""

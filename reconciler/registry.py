@@ -52,6 +52,9 @@ class Providers(Mapping[str, Provider]):
             self._made[name] = _provider(*self._targets[name])
         return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._targets  # Mapping's own would import the provider to find out
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._targets)
 

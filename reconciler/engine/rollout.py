@@ -23,7 +23,7 @@ from reconciler.model.event import Event, EventType, Listener
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.resource import Revision
-from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
+from reconciler.model.rollout import Outcome, RolloutRecord, RolloutStatus, StepStatus
 from reconciler.model.state import Observed, Owned, Ownership, State
 from reconciler.provider import Provider, Wanted
 
@@ -61,18 +61,6 @@ class Engine:
     stopping: Callable[[int], str | None]
     mask: Mask
     start: Start = at_once
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a rollout ended. `left` names what could not be undone; `where` and `hint` belong to a failure."""
-
-    rollout: int
-    code: ExitCode
-    message: str
-    left: tuple[str, ...] = ()
-    where: str | None = None
-    hint: str | None = None
 
 
 def recover(engine: Engine, record: RolloutRecord) -> Outcome:

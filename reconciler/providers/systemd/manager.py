@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from reconciler.host.protocol import Completed, Host
@@ -176,8 +176,8 @@ def _properties(block: bytes) -> dict[str, str]:
 
 def _time(text: str) -> datetime | None:
     """`Sat 2026-11-21 03:24:20.123456 UTC`; None where there is none."""
-    try:
-        return datetime.strptime(text.partition(" ")[2], "%Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=UTC)
+    try:  # not strptime: it costs the import of two modules
+        return datetime.fromisoformat(text.partition(" ")[2].removesuffix(" UTC") + "+00:00")
     except ValueError:
         return None
 
