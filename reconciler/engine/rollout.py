@@ -229,8 +229,9 @@ def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
     expected: dict[Place, State | None] = {
         step.change.place: rollback.outcome(step.change) for step in steps if isinstance(step, ApplyStep)
     }
-    shared = {provider.lock: Lock() for provider in engine.providers.values() if provider.lock is not None}
-    locks = {name: shared[provider.lock] for name, provider in engine.providers.items() if provider.lock is not None}
+    used = {p.provider: engine.providers[p.provider].lock for p in expected if p.provider in engine.providers}
+    shared = {lock: Lock() for lock in used.values() if lock is not None}
+    locks = {name: shared[lock] for name, lock in used.items() if lock is not None}
 
     def gate(gates: Sequence[VerifyStep], stopping: Stopping) -> Iterator[Verdicts]:
         """What a probe says may hold what it was told in confidence: masked before anybody sees or stores it."""

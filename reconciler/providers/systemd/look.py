@@ -99,9 +99,9 @@ class Look:
     def is_stale(self, units: Iterable[str]) -> bool:
         return not self._stale.isdisjoint(units)
 
-    def standing(self, id_: ResourceId) -> dict[str, Json]:
+    def standing(self, id_: ResourceId, likely: Mapping[str, Json] | None = None) -> dict[str, Json]:
         """The attributes of a resource, without the scope: what its files ask for, and what is not so."""
-        found = attributes(id_, self.files_of(id_))
+        found = attributes(id_, self.files_of(id_), likely)
         main = names(id_)[-1]
         if link(main) not in self.links:
             found["enabled"] = False
