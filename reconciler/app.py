@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Listener, ignore
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Intent, Request
 from reconciler.model.mask import Mask
 from reconciler.model.plan import Plan
@@ -256,10 +257,10 @@ class App:
         jobs.prepare(self.folders, planned.intents, self.host.facts().runner)
         own.remember(journal, planned.snapshot.own)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
+        if journal.rebuilt_needed:  # what the marks said is known from here on, however a rollout ends
+            found = planned.snapshot
+            journal.confirm_inventory(found.inventory if found.inventory_lost else ())
         if planned.plan.steps:
-            if journal.rebuilt_needed:  # what the marks said is known from here on, however this rollout ends
-                found = planned.snapshot
-                journal.confirm_inventory(found.inventory if found.inventory_lost else ())
             engine, back = self.engine(journal), planned.back
             settings: dict[str, Json] = {} if back is None else {TARGET: back.target}
             if self.registry.digests:
@@ -272,8 +273,6 @@ class App:
         if outcome.code is ExitCode.DONE:
             if planned.decision.remember or planned.decision.forget:
                 journal.remember(planned.decision.remember, planned.decision.forget)
-            if journal.rebuilt_needed:
-                journal.confirm_inventory()
             if outcome.rollout:
                 journal.prune_history(KEPT_ROLLOUTS)
                 from reconciler.records import rolled_out

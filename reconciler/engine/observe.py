@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from reconciler.host.protocol import Host
 from reconciler.host.recall import RecallingHost
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ObserveError
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Intent
 from reconciler.model.state import Observed, Owned, Ownership, Quarantined, Snapshot
 from reconciler.provider import Provider, Supported, Wanted

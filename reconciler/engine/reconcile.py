@@ -6,7 +6,7 @@ The only module that knows every stage. Deciding is pure (`decide`), doing is ob
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.engine import diff, guards, planner
@@ -16,6 +16,7 @@ from reconciler.model.codec import encode
 from reconciler.model.data import Json, digest
 from reconciler.model.errors import CutShort, JournalError
 from reconciler.model.event import Event, EventType
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan

@@ -6,7 +6,7 @@ The executor carries out; `rollback` says what to undo. Nothing here chooses wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from reconciler.model.address import Place, ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
+from reconciler.model.frozen import dataclass
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.resource import Revision

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
@@ -12,6 +11,7 @@ from reconciler.host.protocol import Clock, Host
 from reconciler.host.recall import RecallingHost
 from reconciler.model.address import Place
 from reconciler.model.errors import ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import VerifyStep
 from reconciler.model.resource import VerifyPolicy
 from reconciler.model.state import Observed, Ownership, State

@@ -1,4 +1,4 @@
-"""A host for one look that is taken in two parts: what a program said in the first is not asked again in the second."""
+"""A host for one look in two parts: what a program said in the first is not asked again in the second."""
 
 from __future__ import annotations
 

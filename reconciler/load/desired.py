@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from reconciler.host.protocol import Host
@@ -16,6 +16,7 @@ from reconciler.load.rows import from_row, to_row
 from reconciler.model.address import ResourceId
 from reconciler.model.data import bytes_digest
 from reconciler.model.errors import LoadError, Problem
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Desired, Resource
 
 

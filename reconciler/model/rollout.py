@@ -5,11 +5,11 @@ Nothing else may decide which status follows which.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.errors import ExitCode
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Revision
 
 

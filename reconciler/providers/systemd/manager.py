@@ -8,12 +8,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from reconciler.host.protocol import Completed, Host
 from reconciler.model.errors import ApplyError, HostError, ObserveError
+from reconciler.model.frozen import dataclass
 
 Scope: TypeAlias = Literal["user", "system"]
 SCOPES: tuple[Scope, ...] = ("system", "user")
@@ -141,7 +141,7 @@ def verify(host: Host, manager: Instance, files: Mapping[str, bytes]) -> None:
 
 
 def _complaint(host: Host, scope: Scope, path: str, files: Mapping[str, bytes]) -> str | None:
-    """What systemd says against these files, or None. `path`: the unit folders to look into; empty: the usual ones."""
+    """What systemd says against these files, or None. `path`: folders of other units; empty: the usual ones."""
     options = ["--user"] if scope == "user" else []
     arguments = [path, *options, "--man=no", *(f"./{name}" for name in sorted(files))]
     done = host.query(["sh", "-c", _JUDGE, "verify", *arguments], timeout=WORK, stdin=_packed(files))

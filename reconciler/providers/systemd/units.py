@@ -20,7 +20,7 @@ PREFIX = "reconciler-"
 KINDS = {"automation": "Automation", "service": "Service"}
 SHELL = ("/bin/sh", "-c")
 _SPELLED = frozenset(  # attributes that a unit file can hold
-    "command directory user environment schedule timezone missed restart stop budget".split()
+    ["command", "directory", "user", "environment", "schedule", "timezone", "missed", "restart", "stop", "budget"]
 )
 RESTART_DELAY = "3s"  # systemd gives up after 5 starts in 10 s: slower than that, `always` means always
 _UNIT = pattern(rf"{PREFIX}(automation|service)-({NAME_PATTERN})\.(service|timer)")
