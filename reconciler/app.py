@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import jobs, own
-from reconciler.engine import reconcile, rollout
+from reconciler.engine import reconcile
 from reconciler.engine.intents import intents as resolve_intents
 from reconciler.engine.intents import with_sources
 from reconciler.engine.observe import Supports, observe
 from reconciler.engine.reconcile import Decision
-from reconciler.engine.restore import restore
-from reconciler.engine.rollout import Engine, Outcome
 from reconciler.engine.work import Start, at_once, in_thread
 from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
@@ -27,10 +25,12 @@ from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Listener, ignore
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Intent, Request
 from reconciler.model.mask import Mask
 from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
+from reconciler.model.rollout import Outcome
 from reconciler.model.state import Snapshot
 from reconciler.outlook import foretold
 from reconciler.past import PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, stands_for, way_back
@@ -39,6 +39,7 @@ from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
 
 if TYPE_CHECKING:
+    from reconciler.engine.rollout import Engine
     from reconciler.journal.journal import Journal
 
 SNAPSHOT_HOLDS = frozenset({"port"})  # whatever the tree says: no claim can be judged elsewhere without its facts
@@ -135,6 +136,8 @@ class App:
 
     def plan_rollback(self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()) -> Planned:
         """The plan that brings back what stood after rollout `target`; None: before the last one in force."""
+        from reconciler.engine.restore import restore
+
         back = way_back(journal, target)
         desired = Desired(str(self.path), back.revision, ())
         _, snapshot = self._look(desired, journal, ())
@@ -222,13 +225,19 @@ class App:
                 journal.close()
 
     def engine(self, journal: Journal) -> Engine:
+        from reconciler.engine.rollout import Engine
+
         mask = Mask(journal.mask_key())
         return Engine(self.host, self.registry.providers, journal, self.listener, self.stopping, mask, self.start)
 
     def recover(self, journal: Journal) -> Outcome | None:
         """Finish or undo what an earlier process left behind; None where nothing was."""
         record = journal.interrupted()
-        return None if record is None else rollout.recover(self.engine(journal), record)
+        if record is None:
+            return None
+        from reconciler.engine.rollout import recover
+
+        return recover(self.engine(journal), record)
 
     def resume(self, journal: Journal) -> Outcome | None:
         """Finish or undo whatever was left half-way, a failed rollback included; None where nothing was."""
@@ -238,7 +247,9 @@ class App:
         failed = half_undone(journal)
         if failed is None:
             return None
-        return rollout.undo_again(self.engine(journal), failed)
+        from reconciler.engine.rollout import undo_again
+
+        return undo_again(self.engine(journal), failed)
 
     def carry_out(self, planned: Planned, journal: Journal, verb: str) -> Outcome:
         """Execute a plan, or refuse it; afterwards bring the inventory up to date."""
@@ -246,10 +257,10 @@ class App:
         jobs.prepare(self.folders, planned.intents, self.host.facts().runner)
         own.remember(journal, planned.snapshot.own)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
+        if journal.rebuilt_needed:  # what the marks said is known from here on, however a rollout ends
+            found = planned.snapshot
+            journal.confirm_inventory(found.inventory if found.inventory_lost else ())
         if planned.plan.steps:
-            if journal.rebuilt_needed:  # what the marks said is known from here on, however this rollout ends
-                found = planned.snapshot
-                journal.confirm_inventory(found.inventory if found.inventory_lost else ())
             engine, back = self.engine(journal), planned.back
             settings: dict[str, Json] = {} if back is None else {TARGET: back.target}
             if self.registry.digests:
@@ -262,8 +273,6 @@ class App:
         if outcome.code is ExitCode.DONE:
             if planned.decision.remember or planned.decision.forget:
                 journal.remember(planned.decision.remember, planned.decision.forget)
-            if journal.rebuilt_needed:
-                journal.confirm_inventory()
             if outcome.rollout:
                 journal.prune_history(KEPT_ROLLOUTS)
                 from reconciler.records import rolled_out

@@ -6,7 +6,7 @@ Also adds to a plan what its change of schedules makes worse. Works out nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from reconciler.engine.reconcile import Decision
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Intent
 from reconciler.model.job import called
 from reconciler.model.plan import Plan

@@ -5,11 +5,11 @@ Reads and decides; carrying out is the business of `app` and the engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.engine.observe import Memory
 from reconciler.model.errors import ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Request
 from reconciler.model.plan import ApplyStep
 from reconciler.model.resource import Revision

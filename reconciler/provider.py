@@ -6,7 +6,6 @@ A provider translates. It never retries, logs, journals, verifies, diffs or deci
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -14,6 +13,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Change, Hazard
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
 

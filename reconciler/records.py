@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,6 +19,7 @@ from reconciler.jobs import settings as job_settings
 from reconciler.model.data import Json, canonical_text
 from reconciler.model.errors import JournalError, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
+from reconciler.model.frozen import dataclass
 from reconciler.model.job import called
 from reconciler.model.run import Run, Verdict
 from reconciler.model.schedule import ScheduleError

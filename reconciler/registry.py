@@ -5,7 +5,7 @@ looking them up costs nothing; plugins are looked for, and their code is run, on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -13,6 +13,7 @@ from typing import cast
 from reconciler.kinds.catalogue import BUILT_IN as kinds_built_in  # noqa: N811
 from reconciler.kinds.catalogue import KindCatalogue
 from reconciler.model.errors import ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.provider import Provider
 
 KINDS = "reconciler.kinds"
@@ -51,6 +52,9 @@ class Providers(Mapping[str, Provider]):
         if name not in self._made:
             self._made[name] = _provider(*self._targets[name])
         return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._targets  # Mapping's own would import the provider to find out
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._targets)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import reconciler
@@ -17,6 +16,7 @@ from reconciler.host.local import LocalHost
 from reconciler.model.codec import decode, encode
 from reconciler.model.data import bytes_digest
 from reconciler.model.errors import LoadError, Problem, ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import PrunePolicy
 
 FILE_NAME = "reconciler.yaml"

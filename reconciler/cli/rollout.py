@@ -11,9 +11,9 @@ import click
 from reconciler.app import App, Planned
 from reconciler.cli.session import print_json
 from reconciler.cli.show_plan import show_plan
-from reconciler.engine.rollout import Outcome
 from reconciler.journal.journal import Journal
 from reconciler.model.errors import ExitCode, ReconcileError
+from reconciler.model.rollout import Outcome
 from reconciler.refusals import refuse, require_same
 
 Maker = Callable[[Journal], Planned]

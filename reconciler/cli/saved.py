@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.app import Planned
@@ -12,6 +11,7 @@ from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.codec import decode, encode
 from reconciler.model.data import Json
 from reconciler.model.errors import ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Request
 from reconciler.model.mask import Mask
 from reconciler.model.resource import Desired

@@ -6,12 +6,13 @@ Whether a change is allowed is not decided here: `guards` does that.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from reconciler.engine.reasons import explain, mark_lost
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.job import called
 from reconciler.model.plan import Skip, Veto

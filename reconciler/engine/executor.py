@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
@@ -20,6 +20,7 @@ from reconciler.host.deadline import DeadlineHost
 from reconciler.host.protocol import Host
 from reconciler.model.errors import ReconcileError
 from reconciler.model.event import Event, EventType
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 
 STEP_TIMEOUT = 120.0  # seconds that one batch may spend in its backend, or since it last reported progress

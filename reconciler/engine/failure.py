@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from reconciler.model.address import ResourceId
 from reconciler.model.errors import ApplyError, Conflict, Hindered, ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import ApplyStep, Step
 
 

@@ -6,11 +6,12 @@ A veto that may be overruled names the word to pass to `--accept`; the others ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.plan import Veto
 from reconciler.model.resource import Protect, Revision

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from reconciler.host.protocol import Host
+from reconciler.host.recall import RecallingHost
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ObserveError
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Intent
 from reconciler.model.state import Observed, Owned, Ownership, Quarantined, Snapshot
 from reconciler.provider import Provider, Supported, Wanted
@@ -26,22 +27,28 @@ class Memory:
 
 
 class Supports:
-    """Asks each backend at most once whether it can be used on a host."""
+    """Asks each backend at most once whether it can be used on a host, just before a look at that host."""
 
     def __init__(self, host: Host, providers: Mapping[str, Provider]) -> None:
         self._host = host
         self._providers = providers
+        self._asked: dict[str, RecallingHost] = {}
         self.why: dict[str, str | None] = {}  # of the backends asked so far: None where it can be used
 
     def __call__(self, name: str) -> str | None:
         """Why this backend cannot be used, or None."""
         if name not in self.why:
-            found = self._providers[name].probe(self._host)
+            host = self._asked[name] = RecallingHost(self._host)
+            found = self._providers[name].probe(host)
             if isinstance(found, Supported):
                 self.why[name] = None
             else:
                 self.why[name] = f"{found.why}; {found.hint}" if found.hint else found.why
         return self.why[name]
+
+    def host(self, name: str) -> Host:
+        """The host for the look at a backend that was asked: what its probe has just heard, it need not ask again."""
+        return self._asked[name].again()
 
 
 def observe(
@@ -67,7 +74,7 @@ def observe(
         if not (needed or memory.inventory_lost) or support(name) is not None:
             continue
         try:
-            observation = providers[name].observe(host, wanted.get(name, ()))
+            observation = providers[name].observe(support.host(name), wanted.get(name, ()))
         except ObserveError as error:
             if needed or also:  # a snapshot is to be planned on elsewhere: nothing may be missing in it
                 raise

@@ -6,11 +6,12 @@ Order: dependencies first, each level followed by its gates; removals last, behi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change, Danger
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.plan import ApplyStep, Plan, Step, VerifyStep, Veto
 from reconciler.model.resource import Desired, Probe, VerifyPolicy

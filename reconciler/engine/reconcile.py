@@ -6,22 +6,27 @@ The only module that knows every stage. Deciding is pure (`decide`), doing is ob
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from reconciler.engine import diff, executor, guards, planner
+from reconciler.engine import diff, guards, planner
 from reconciler.engine.intents import placed_elsewhere
-from reconciler.engine.rollout import Engine, Outcome, stable, take_back, walk
 from reconciler.model.address import ResourceId
 from reconciler.model.codec import encode
 from reconciler.model.data import Json, digest
 from reconciler.model.errors import CutShort, JournalError
 from reconciler.model.event import Event, EventType
+from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan
 from reconciler.model.resource import Desired, Revision
+from reconciler.model.rollout import Outcome
 from reconciler.model.state import Owned, Snapshot
 from reconciler.provider import Provider
+
+if TYPE_CHECKING:
+    from reconciler.engine.rollout import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,9 @@ def roll_out(
 
 
 def _carried_out(engine: Engine, plan: Plan, verb: str, number: int) -> Outcome:
+    from reconciler.engine import executor
+    from reconciler.engine.rollout import stable, take_back, walk
+
     engine.listener(Event(EventType.ROLLOUT_STARTED, f"rollout {number}", (), 0, len(plan.steps)))
     failure = executor.execute(walk(engine, number, plan.steps), plan.steps)
     if failure is None:

@@ -6,10 +6,11 @@ The undo itself goes through the executor like any other change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.model.address import Place
 from reconciler.model.change import Action, Change
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.rollout import StepStatus
 from reconciler.model.state import Observed, Ownership, State

@@ -6,7 +6,7 @@ The executor carries out; `rollback` says what to undo. Nothing here chooses wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
@@ -20,10 +20,11 @@ from reconciler.model.address import Place, ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
+from reconciler.model.frozen import dataclass
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.resource import Revision
-from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
+from reconciler.model.rollout import Outcome, RolloutRecord, RolloutStatus, StepStatus
 from reconciler.model.state import Observed, Owned, Ownership, State
 from reconciler.provider import Provider, Wanted
 
@@ -61,18 +62,6 @@ class Engine:
     stopping: Callable[[int], str | None]
     mask: Mask
     start: Start = at_once
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a rollout ended. `left` names what could not be undone; `where` and `hint` belong to a failure."""
-
-    rollout: int
-    code: ExitCode
-    message: str
-    left: tuple[str, ...] = ()
-    where: str | None = None
-    hint: str | None = None
 
 
 def recover(engine: Engine, record: RolloutRecord) -> Outcome:
@@ -241,8 +230,9 @@ def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
     expected: dict[Place, State | None] = {
         step.change.place: rollback.outcome(step.change) for step in steps if isinstance(step, ApplyStep)
     }
-    shared = {provider.lock: Lock() for provider in engine.providers.values() if provider.lock is not None}
-    locks = {name: shared[provider.lock] for name, provider in engine.providers.items() if provider.lock is not None}
+    used = {p.provider: engine.providers[p.provider].lock for p in expected if p.provider in engine.providers}
+    shared = {lock: Lock() for lock in used.values() if lock is not None}
+    locks = {name: shared[lock] for name, lock in used.items() if lock is not None}
 
     def gate(gates: Sequence[VerifyStep], stopping: Stopping) -> Iterator[Verdicts]:
         """What a probe says may hold what it was told in confidence: masked before anybody sees or stores it."""

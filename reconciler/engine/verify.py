@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
 from reconciler.host.protocol import Clock, Host
+from reconciler.host.recall import RecallingHost
 from reconciler.model.address import Place
 from reconciler.model.errors import ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import VerifyStep
 from reconciler.model.resource import VerifyPolicy
 from reconciler.model.state import Observed, Ownership, State
@@ -80,18 +81,19 @@ class _Look:
             lock.release()
 
     def _failures(self, name: str, steps: Sequence[VerifyStep], backend: bool) -> dict[int, str]:
-        failed = self._standing(name, steps)
+        host = RecallingHost(self.host)
+        failed = self._standing(host, name, steps)
         asked = [step for step in steps if step.backend and step.number not in failed] if backend else []
         provider = self.providers[name]
         if asked and isinstance(provider, HasHealth):
-            why = provider.health(self.host, sorted(step.id for step in asked))
+            why = provider.health(host.again(), sorted(step.id for step in asked))
             failed |= {step.number: why for step in asked if why is not None}
         return failed
 
-    def _standing(self, name: str, steps: Sequence[VerifyStep]) -> dict[int, str]:
+    def _standing(self, host: Host, name: str, steps: Sequence[VerifyStep]) -> dict[int, str]:
         states = {step.id: self.expected[step.place] for step in steps}
         wanted = tuple(Wanted(id_, states[id_], states[id_]) for id_ in sorted(states))
-        found = self.providers[name].observe(self.host, wanted).found
+        found = self.providers[name].observe(host, wanted).found
         ours = {item.id: item for item in found if item.ownership is Ownership.OURS}
         whys = {step.number: _mismatch(states[step.id], ours.get(step.id)) for step in steps}
         return {number: why for number, why in whys.items() if why is not None}

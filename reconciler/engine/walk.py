@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from reconciler.engine.work import Start
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.event import Listener
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import VerifyStep
 from reconciler.model.state import Owned
 from reconciler.provider import Provider

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from reconciler.journal.database import Broken, explained, is_damage, require_sq
 from reconciler.journal.runs_schema import FILE, INSERT, RUNS, row, stamp
 from reconciler.journal.spool import Alive, Spooled
 from reconciler.journal.writer import open_writable, set_aside
+from reconciler.model.frozen import dataclass
 from reconciler.model.run import Verdict
 
 LOCK = "runs/collecting"

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import Self
 from reconciler.host.protocol import Clock
 from reconciler.model.codec import decode, encode
 from reconciler.model.errors import JournalError, LockBusy
+from reconciler.model.frozen import dataclass
 
 FILE = "lock"
 _LONGEST = 4096  # bytes of a holder's line

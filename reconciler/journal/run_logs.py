@@ -9,9 +9,10 @@ import gzip
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from reconciler.model.frozen import dataclass
 
 LOGS = "runs/logs"
 _PARTS = (".log.1", ".log")  # oldest first

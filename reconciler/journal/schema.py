@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reconciler.journal.database import Broken, transaction
 from reconciler.model.errors import JournalError
+from reconciler.model.frozen import dataclass
 
 _HISTORY = """
 CREATE TABLE rollouts (

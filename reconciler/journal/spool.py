@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from reconciler.model.frozen import dataclass
 from reconciler.model.lazy import pattern
 from reconciler.model.run import Run, Verdict, read_run
 

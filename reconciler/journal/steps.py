@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.journal.rollouts import BUG, status_of
 from reconciler.journal.values import instant, pack, parse_instant, plain, unpack_each
 from reconciler.model.errors import JournalError
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import Step
 from reconciler.model.rollout import STEP_NEXT, RolloutStatus, StepStatus
 

@@ -6,7 +6,7 @@ Must not import pydantic, nor any kind, at import time: a cached load never need
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import reconciler
 from reconciler.model.data import Json, digest
 from reconciler.model.errors import ReconcileError
+from reconciler.model.frozen import dataclass
 
 if TYPE_CHECKING:
     from reconciler.kinds.common import CommonSpec

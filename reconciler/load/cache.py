@@ -10,13 +10,14 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from reconciler.load.discover import Stamp
 from reconciler.load.rows import Row
 from reconciler.model.data import bytes_digest
+from reconciler.model.frozen import dataclass
 
 _FORMAT = 1
 _PREFIX = "manifests-"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from reconciler.host.protocol import Host
 from reconciler.kinds.catalogue import KindCatalogue
 from reconciler.load.cache import Cache, Entry, open_cache, save_cache
 from reconciler.load.discover import Content, Found, Stamp, Tree, discover, read
-from reconciler.load.locate import document_of
 from reconciler.load.resolve import Trouble, resolve
 from reconciler.load.revision import revision, tree_digest
 from reconciler.load.rows import from_row, to_row
 from reconciler.model.address import ResourceId
 from reconciler.model.data import bytes_digest
 from reconciler.model.errors import LoadError, Problem
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Desired, Resource
 
 
@@ -142,6 +142,8 @@ def _read_quickly(file: str, data: bytes, kinds: KindCatalogue) -> list[Resource
 
 def _located(trouble: Trouble, tree: Tree) -> Problem:
     """A trouble with its exact place: its file is read again for that."""
+    from reconciler.load.locate import document_of
+
     source = trouble.resource.source
     found = next(found for found in tree.files if found.shown == source.file)
     again = document_of(source, found.path)

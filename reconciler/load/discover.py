@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from reconciler.model.errors import Problem, ReconcileError
+from reconciler.model.frozen import dataclass
 
 SUFFIXES = (".yaml", ".yml")  # in any case: a file that is renamed must not be taken for one that is removed
 SETTINGS = "reconciler.yaml"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 
 Step = str | int
 MERGE = "<<"

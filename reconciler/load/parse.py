@@ -6,7 +6,7 @@ The reference reader is the law. The fast one declines whatever it is not sure t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +17,7 @@ from reconciler.load.scalars import plain_scalar
 from reconciler.load.text import SourceText
 from reconciler.model.data import Json
 from reconciler.model.errors import Problem
+from reconciler.model.frozen import dataclass
 
 if TYPE_CHECKING:
     from ruamel.yaml.error import MarkedYAMLError

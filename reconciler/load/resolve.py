@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from reconciler.model.address import RESERVED, ResourceId
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Resource
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.state import State
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from reconciler.model.address import ResourceId
+from reconciler.model.frozen import dataclass
 
 
 class EventType(StrEnum):

@@ -6,10 +6,10 @@ Types only; the stages that fill them are in `engine`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Change
+from reconciler.model.frozen import dataclass
 from reconciler.model.job import Job
 from reconciler.model.plan import Skip, Veto
 from reconciler.model.resource import Resource

@@ -6,10 +6,10 @@ A job file never changes: a line that names one means the same for ever, and an 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from reconciler.model.data import Json, canonical_text
+from reconciler.model.frozen import dataclass
 from reconciler.model.state import State
 
 DIGEST_LENGTH = 12  # hex digits of SHA-256

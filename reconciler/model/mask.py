@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 
 from reconciler.model.data import Json, canonical_text
+from reconciler.model.frozen import dataclass
 from reconciler.model.lazy import pattern
 
 _STAND_IN = "\u2039masked [0-9a-f]{8}\u203a"

@@ -6,11 +6,11 @@ Steps are numbered from 1 in an order that satisfies `needs`. A plan holds no in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Change
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Probe, Revision
 from reconciler.model.state import HostFacts, Owned
 

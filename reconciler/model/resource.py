@@ -7,11 +7,11 @@ resource needs no validation library to be used again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 
 
 class DriftPolicy(StrEnum):

@@ -5,10 +5,11 @@ Nothing else may decide which status follows which.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.errors import ExitCode
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Revision
 
 
@@ -65,3 +66,15 @@ class RolloutRecord:
     ended: datetime | None
     summary: str
     failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a rollout ended. `left` names what could not be undone; `where` and `hint` belong to a failure."""
+
+    rollout: int
+    code: ExitCode
+    message: str
+    left: tuple[str, ...] = ()
+    where: str | None = None
+    hint: str | None = None

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import cast
 
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 
 
 class Verdict(StrEnum):

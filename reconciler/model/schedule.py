@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
 
@@ -74,6 +73,8 @@ def _normalise_text(text: str) -> Json:
         if alias == "@reboot":
             return {"at": "boot"}
         if alias not in ALIASES:
+            from difflib import get_close_matches
+
             close = get_close_matches(alias, [*ALIASES, "@reboot"], 1)
             raise ScheduleError(f"{fields[0]!r} is not a schedule", f"did you mean {close[0]}?" if close else FORMS)
         return alias

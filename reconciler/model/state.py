@@ -6,12 +6,13 @@ A state is comparable with `==`; whatever must not take part in comparison stays
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.data import Json, digest
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Protect, Resource, Revision
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import NamedTuple
 
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.runs.grid import Grid, Period, zone_named
 from reconciler.runs.slots import Timetable

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.model.frozen import dataclass
 from reconciler.model.run import Run
 from reconciler.runs.punctual import Fate, Slot
 

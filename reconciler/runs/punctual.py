@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from reconciler.model.frozen import dataclass
 from reconciler.model.run import Run
 from reconciler.runs.slots import Timetable, slots
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.job import called
 from reconciler.model.schedule import occurrences
 from reconciler.model.state import Owned

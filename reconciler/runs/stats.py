@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations, pairwise
 from math import ceil
 
+from reconciler.model.frozen import dataclass
 from reconciler.model.run import UNFINISHED, Run, Verdict
 
 _FEW = 6  # runs below which nothing is said about a trend

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.app import Planned
-from reconciler.engine.rollout import Outcome
 from reconciler.model.address import Place
 from reconciler.model.change import Action
 from reconciler.model.codec import encode
 from reconciler.model.errors import CutShort, ExitCode, JournalError, Refused
 from reconciler.model.plan import VerifyStep
-from reconciler.model.rollout import RolloutStatus, StepStatus
+from reconciler.model.rollout import Outcome, RolloutStatus, StepStatus
 from reconciler.model.state import State
 from reconciler.testing.stage import ILL, Pass, Sight, Stage
 

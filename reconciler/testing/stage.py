@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 from reconciler.app import App, Planned
-from reconciler.engine.rollout import Outcome
 from reconciler.host.fake import Call, Crash, FakeHost
 from reconciler.host.protocol import Completed
 from reconciler.host.readonly import ReadOnlyHost
@@ -24,7 +23,7 @@ from reconciler.model.data import digest
 from reconciler.model.errors import ExitCode, HostError, JournalError, ReconcileError
 from reconciler.model.plan import ApplyStep
 from reconciler.model.resource import Desired, Probe, Resource, Revision, VerifyPolicy
-from reconciler.model.rollout import RolloutStatus
+from reconciler.model.rollout import Outcome, RolloutStatus
 from reconciler.model.state import Ownership, State
 from reconciler.provider import Provider, Wanted
 from reconciler.registry import Registry

@@ -11,7 +11,7 @@ from reconciler.engine import reconcile, rollout
 from reconciler.engine.intents import intents
 from reconciler.engine.observe import Memory, Supports, observe
 from reconciler.engine.reconcile import Decision
-from reconciler.engine.rollout import Engine, Outcome
+from reconciler.engine.rollout import Engine
 from reconciler.host.fake import FakeHost
 from reconciler.host.protocol import Completed
 from reconciler.journal.journal import Journal
@@ -21,6 +21,7 @@ from reconciler.model.event import ignore
 from reconciler.model.intent import Request
 from reconciler.model.mask import Mask
 from reconciler.model.resource import Desired, Probe, Resource, Revision, Source, VerifyPolicy
+from reconciler.model.rollout import Outcome
 from reconciler.provider import Provider
 from reconciler.testing.memory import MemoryProvider
 

@@ -11,6 +11,7 @@ from reconciler.host.fake import START, Call, Crash, FakeClock, FakeHost
 from reconciler.host.limits import TooLong
 from reconciler.host.protocol import Completed, Host
 from reconciler.host.readonly import ReadOnlyHost
+from reconciler.host.recall import RecallingHost
 from reconciler.model.errors import HostError
 
 FILE = Path("/etc/a")
@@ -44,6 +45,25 @@ def test_a_read_only_host_looks_and_never_writes() -> None:
     assert host.clock is inner.clock
     assert host.probe_command(["echo"], timeout=1, directory=None, environment={}).code == 0
     host.connect("127.0.0.1", 80, timeout=1)
+
+
+def test_a_look_in_two_parts_asks_a_program_once() -> None:
+    inner = fake()
+    host = RecallingHost(inner)
+    host.query(["echo", "a"], timeout=1)
+    host.query(["echo", "a"], timeout=1)
+    assert inner.calls == 2, "within a part everything is asked anew"
+    second = host.again()
+    assert second.query(["echo", "a"], timeout=1).stdout == b"('echo', 'a')"
+    assert inner.calls == 2
+    second.query(["echo", "a"], timeout=1)
+    assert inner.calls == 3, "an answer is told again once only"
+    second.query(["echo", "a"], timeout=1, stdin=b"in")
+    second.query(["echo", "b"], timeout=1)
+    second.query(["echo", "b"], timeout=1)
+    assert inner.calls == 6
+    with pytest.raises(HostError, match="this host is read-only"):
+        second.execute(["echo"], timeout=1)
 
 
 def test_a_fake_host_keeps_what_is_written() -> None:

@@ -53,9 +53,9 @@ def told(host: Host) -> list[tuple[str, object]]:
     step("where units lie", lambda: manager.folder.endswith("/.config/systemd/user"))
     step("nothing yet", standing)
     files = {name: text for one in (automation("same"), service("same")) for name, text in _files(one).items()}
-    step("sound files", lambda: programs.verify(host, "user", files))
+    step("sound files", lambda: programs.verify(host, manager, files))
     broken = {BROKEN: files[SERVICE].replace(b"ExecStart=", b"ExecStart=/no/such ")}
-    step("an unsound file", lambda: _refused(lambda: programs.verify(host, "user", broken)))
+    step("an unsound file", lambda: _refused(lambda: programs.verify(host, manager, broken)))
     programs.run(host, "mkdir", "-p", *(str(folder / link(name)).rpartition("/")[0] for name in (TIMER, SERVICE)))
     for name, text in files.items():
         host.write(folder / name, text, mode=0o644)

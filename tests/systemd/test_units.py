@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.host.fake import FakeHost
+from reconciler.host.protocol import Completed
 from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, ObserveError, UnsupportedSpec
 from reconciler.model.state import State
 from reconciler.provider import Unsupported, Wanted
+from reconciler.providers.systemd.manager import Instance, verify
 from reconciler.providers.systemd.provider import Systemd
 from reconciler.providers.systemd.scopes import bare
 from reconciler.providers.systemd.syntax import argv_of, command_line
 from reconciler.providers.systemd.units import attributes, id_of, is_marked, names, render, unmarked
 from reconciler.testing.bench import Bench
 from reconciler.testing.builders import change
-from tests.conformance.test_systemd import SystemdHarness, automation, programs_of, service
+from tests.conformance.test_systemd import FOLDER, SystemdHarness, automation, programs_of, service
+from tests.engine.world import World
 
 PROVIDER = Systemd()
 FORBIDDEN = "\0\ufffe\uffff"
@@ -60,7 +66,9 @@ def test_a_state_reads_back_from_its_files(words: list[str], environment: dict[s
         service("x", command="echo " + "".join(words), environment=environment),
     ):
         state = PROVIDER.canonical(one)
-        assert attributes(one.id, render(one.id, state.attributes)) == bare(state.attributes)
+        files = render(one.id, state.attributes)
+        assert attributes(one.id, files) == bare(state.attributes)
+        assert attributes(one.id, files, bare(state.attributes)) == bare(state.attributes)
 
 
 def test_any_edit_of_a_file_shows() -> None:
@@ -75,6 +83,24 @@ def test_any_edit_of_a_file_shows() -> None:
         ):
             assert set(attributes(one.id, {**files, name: edited})) == {"text"}
         assert set(attributes(one.id, {name: content})) == {"text"}
+
+
+@pytest.mark.parametrize(
+    "likely",
+    [
+        {"schedule": "0 7 * * *", "command": ["/bin/true"]},
+        {"schedule": "0 6 * * *", "command": ["/bin/true"], "stale": True},
+        {"schedule": "0 6 * * *", "command": ["/bin/true"], "colour": "red"},
+        {"command": ["/bin/true"]},
+        {"schedule": "never", "command": 7},
+        {"text": "x"},
+        {},
+    ],
+)
+def test_what_is_only_likely_is_believed_for_just_these_files(likely: dict[str, Json]) -> None:
+    one = automation("x")
+    wanted = PROVIDER.canonical(one).attributes
+    assert attributes(one.id, render(one.id, wanted), likely) == bare(wanted)
 
 
 def test_a_mark_is_the_section_and_the_own_address() -> None:
@@ -183,6 +209,43 @@ def test_a_hundred_changes_cost_one_reload_and_one_start() -> None:
     start = host.calls
     bench.apply(changes)
     assert not [call for call in host.log[start:] if call.writes]
+
+
+def asked(host: FakeHost, start: int) -> list[str]:
+    """Programs that were asked since a call, by name and verb."""
+    words = [call.target.split(" ") for call in host.log[start:] if call.method == "query"]
+    return [next((word for word in w if word in ("show", "list-units")), w[0]) for w in words]
+
+
+def test_a_plan_and_a_gate_ask_each_thing_once(tmp_path: Path) -> None:
+    host = SystemdHarness().host()
+    world = World(tmp_path, host, providers={"systemd": PROVIDER})
+    many = [automation(f"n{number}", scheduler="systemd") for number in range(20)]
+    world.apply(*many)
+    start = host.calls
+    assert world.settled(*many)
+    assert asked(host, start) == ["show", "find", "list-units"]
+    start = host.calls
+    world.apply(*many, automation("more", scheduler="systemd"))
+    look = ["show", "find", "list-units"]
+    assert asked(host, start) == [*look, *look, "sh", *look], "the plan, the batch and its judge, the gate"
+
+
+def test_a_unit_that_is_refused_beside_few_others_is_judged_beside_all() -> None:
+    folders = ("/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
+    manager = Instance("user", FOLDER, folders, None)
+    paths: list[str] = []
+
+    def judge(argv: Sequence[str], _stdin: bytes) -> Completed:
+        paths.append(argv[4])
+        refused = argv[4] or argv[-1] == "./b.timer"
+        return Completed(1 if refused else 0, b"a.timer: Unit basic.target not found." if refused else b"", b"")
+
+    host = FakeHost(programs={"sh": judge})
+    verify(host, manager, {"a.timer": b""})
+    assert paths == ["/usr/local/lib/systemd/user:/usr/lib/systemd/user", ""]
+    with pytest.raises(ApplyError, match="refuses them"):
+        verify(host, manager, {"a.timer": b"", "b.timer": b""})
 
 
 def test_a_failed_start_is_an_error_with_the_status() -> None:

@@ -6,8 +6,8 @@ Everything that came from outside passes `visible` before it is laid out. Knows 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from reconciler.model.frozen import dataclass
 from reconciler.model.lazy import pattern
 
 # Control characters, invisible format characters, direction overrides, line separators and lone surrogates:

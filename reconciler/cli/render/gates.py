@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
 from reconciler.model.address import Place
 from reconciler.model.change import Action
 from reconciler.model.duration import format_duration
+from reconciler.model.frozen import dataclass
 from reconciler.model.plan import ApplyStep, Plan, VerifyStep
 from reconciler.model.resource import Probe
 

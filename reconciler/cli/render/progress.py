@@ -6,12 +6,13 @@ Takes events and instants; draws nothing and reads no clock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler.cli.render.characters import cells, visible
 from reconciler.model.address import ResourceId
 from reconciler.model.duration import format_duration
 from reconciler.model.event import Event, EventType
+from reconciler.model.frozen import dataclass
 
 _ENDS = frozenset({EventType.STEPS_DONE, EventType.STEPS_FAILED, EventType.GATE_PASSED, EventType.GATE_FAILED})
 _BEGINS = frozenset({EventType.STEPS_STARTED, EventType.GATE_WAITING, EventType.STEP_PROGRESS})

@@ -6,12 +6,12 @@ Takes plain values; where they come from is the caller's business.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from reconciler.cli.render.characters import Palette, cells, several, visible, wrap
 from reconciler.cli.render.runs import instant, zone_of
 from reconciler.model.duration import format_duration
+from reconciler.model.frozen import dataclass
 from reconciler.model.mask import Mask
 from reconciler.model.resource import Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus

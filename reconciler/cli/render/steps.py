@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.cli.render.characters import visible
@@ -16,6 +15,7 @@ from reconciler.cli.render.outline import DANGERS, SIGNS, manifest_place, refusi
 from reconciler.cli.render.runs import Clockwork
 from reconciler.model.change import Action, Change, FieldDiff, Hazard, field_diffs
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.job import called, unwrapped
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan, VerifyStep

@@ -6,7 +6,7 @@ Same plan, same instant, same text. The dangerous steps are never shortened.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from itertools import groupby
 
@@ -25,6 +25,7 @@ from reconciler.cli.render.outline import (
 )
 from reconciler.cli.render.steps import MANY, Body, Field, Reader
 from reconciler.model.change import Action
+from reconciler.model.frozen import dataclass
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeAlias, cast
 from urllib.parse import quote, urlencode
@@ -16,6 +16,7 @@ from reconciler.host.limits import NoService
 from reconciler.host.protocol import Host, Response
 from reconciler.model.data import Json, digest
 from reconciler.model.errors import CommandTimeout, HostError
+from reconciler.model.frozen import dataclass
 
 Object: TypeAlias = Mapping[str, Json]
 

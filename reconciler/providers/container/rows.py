@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.errors import HostError
+from reconciler.model.frozen import dataclass
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.spec import DIGEST, ENGINE_NETWORKS, HOLDER, ID, IMAGE, RELEASED, STATE, as_made

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 from reconciler.model.data import Json, digest
+from reconciler.model.frozen import dataclass
 from reconciler.model.job import unwrapped
 from reconciler.model.lazy import pattern
 from reconciler.model.state import State

@@ -7,11 +7,11 @@ two characters `\\r` and `\\b`, so its listing alone cannot tell them from a bac
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.host.protocol import Completed, Host
 from reconciler.model.errors import ApplyError, CommandTimeout, Hindered, HostError, ObserveError
+from reconciler.model.frozen import dataclass
 from reconciler.model.lazy import pattern
 from reconciler.providers.crontab.line import show
 from reconciler.providers.crontab.table import Table, read

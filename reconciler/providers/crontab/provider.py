@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +11,7 @@ from reconciler.model.address import ResourceId
 from reconciler.model.change import Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, HostError, ObserveError, ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
 from reconciler.provider import Finding, Imported, Support, Supported, Unsupported, Wanted

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from reconciler.host.limits import NoService
 from reconciler.host.protocol import Host
 from reconciler.model.errors import ApplyError, HostError
+from reconciler.model.frozen import dataclass
 
 START = 60.0  # seconds for the supervisor to answer after it was started
 LOOK = 10.0

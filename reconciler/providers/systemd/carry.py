@@ -32,7 +32,7 @@ def apply(host: Host, changes: Sequence[Change]) -> None:
         pending.append((look.manager, collect(look, mine, _files(host, look, mine))))
     for manager, work in pending:
         if work.judge:
-            programs.verify(host, manager.scope, work.judge)
+            programs.verify(host, manager, work.judge)
     try:
         for manager, work in pending:
             _carry_out(host, manager, work)

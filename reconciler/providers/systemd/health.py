@@ -10,7 +10,7 @@ from reconciler.model.address import ResourceId
 from reconciler.providers.systemd import manager as programs
 from reconciler.providers.systemd.manager import Instance, Unit
 from reconciler.providers.systemd.scopes import managers
-from reconciler.providers.systemd.units import attributes, names, waits_for_manager
+from reconciler.providers.systemd.units import PREFIX, attributes, names, waits_for_manager
 
 SETTLE = 1.0  # seconds that a service must stay up before it counts: a program that dies at once takes less
 _ASKED = "LoadState,ActiveState,SubState,Result,NRestarts,FragmentPath"
@@ -28,7 +28,7 @@ def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
     missing = list(ids)
     for manager in found.values():
         mains = {names(id_)[-1]: id_ for id_ in missing}
-        known = programs.units(host, manager.scope, *mains) if mains else {}
+        known = programs.units(host, manager.scope, f"{PREFIX}*") if mains else {}
         missing = [id_ for name, id_ in mains.items() if known.get(name) != _WAITS]
         shown = programs.show(host, manager.scope, _ASKED, [names(id_)[-1] for id_ in missing])
         for name, about in shown.items():

@@ -53,11 +53,12 @@ class Look:
         self._changed: dict[str, datetime] = {}
         self._mine: dict[ResourceId, dict[str, bytes]] = {}
         self._named: dict[str, list[Entry]] = {}
-        self._inside: dict[str, list[Entry]] = {}  # by the name of their folder
+        self._drop_ins: dict[str, list[Entry]] = {}  # by the name of their folder
         for entry in self.entries:
             if entry.sort != "d":
                 self._named.setdefault(entry.path.rpartition("/")[2], []).append(entry)
-                self._inside.setdefault(entry.path.split("/")[-2], []).append(entry)
+                if (folder := entry.path.split("/")[-2]).endswith(".d"):
+                    self._drop_ins.setdefault(folder, []).append(entry)
             self._sort(entry)
         for name, content in self.files.items():
             if (id_ := id_of(name)) is not None:
@@ -99,9 +100,9 @@ class Look:
     def is_stale(self, units: Iterable[str]) -> bool:
         return not self._stale.isdisjoint(units)
 
-    def standing(self, id_: ResourceId) -> dict[str, Json]:
+    def standing(self, id_: ResourceId, likely: Mapping[str, Json] | None = None) -> dict[str, Json]:
         """The attributes of a resource, without the scope: what its files ask for, and what is not so."""
-        found = attributes(id_, self.files_of(id_))
+        found = attributes(id_, self.files_of(id_), likely)
         main = names(id_)[-1]
         if link(main) not in self.links:
             found["enabled"] = False
@@ -148,8 +149,12 @@ class Look:
 
     def drop_ins(self, id_: ResourceId) -> list[str]:
         """Files by others that change what our units do. What is there for every unit of a type does not count."""
-        folders = [folder for name in names(id_) for folder in _drop_in_folders(name)]
-        return sorted({entry.path for folder in folders for entry in self._inside.get(folder, ())})
+        return sorted({entry.path for name in names(id_) for entry in self._dropped_in(name)})
+
+    def _dropped_in(self, unit: str) -> list[Entry]:
+        if not self._drop_ins:
+            return []
+        return [entry for folder in _drop_in_folders(unit) for entry in self._drop_ins.get(folder, ())]
 
     def command(self) -> str:
         return "systemctl --user" if self.manager.scope == "user" else "systemctl"
@@ -158,8 +163,7 @@ class Look:
         """Units that the manager still knows as they were before somebody edited them."""
         loaded, latest = self.manager.loaded, dict(self._changed)
         for name in self.files:
-            inside = [entry.modified for folder in _drop_in_folders(name) for entry in self._inside.get(folder, ())]
-            latest[name] = max([latest[name], *inside])
+            latest[name] = max([latest[name], *(entry.modified for entry in self._dropped_in(name))])
         suspects = [
             name for name, at in latest.items() if name in self.units and (loaded is None or at > loaded - _CLOCK)
         ]

@@ -15,7 +15,7 @@ from reconciler.provider import Wanted
 from reconciler.providers.systemd.look import Look
 from reconciler.providers.systemd.manager import Scope
 from reconciler.providers.systemd.others import Other, others, twins
-from reconciler.providers.systemd.scopes import default_of, managers, scope_of
+from reconciler.providers.systemd.scopes import bare, default_of, managers, scope_of
 from reconciler.providers.systemd.units import document, names
 
 PROVIDER = "systemd"
@@ -77,8 +77,8 @@ def _standing(look: Look, states: Mapping[ResourceId, State], id_: ResourceId) -
     """How it stands. A state that somebody else had brought it into, and that an undo cannot, is taken as wanted:
     that the manager had not read a file yet, and that a unit which is down had failed.
     """
-    found = look.standing(id_)
     wanted = states[id_].attributes if id_ in states else {}
+    found = look.standing(id_, bare(wanted))
     if "stale" in wanted:
         found["stale"] = True
     if "activity" in wanted and not look.active([names(id_)[-1]]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +10,7 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ReconcileError
+from reconciler.model.frozen import dataclass
 from reconciler.providers.systemd import manager as programs
 from reconciler.providers.systemd.look import Look
 from reconciler.providers.systemd.syntax import settings

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change
 from reconciler.model.data import Json
+from reconciler.model.frozen import dataclass
 from reconciler.model.state import State
 from reconciler.providers.systemd.manager import Scope
 from reconciler.providers.systemd.scopes import bare, scope_of

@@ -19,6 +19,9 @@ from reconciler.providers.systemd.syntax import argv_of, command_line, quote, se
 PREFIX = "reconciler-"
 KINDS = {"automation": "Automation", "service": "Service"}
 SHELL = ("/bin/sh", "-c")
+_SPELLED = frozenset(  # attributes that a unit file can hold
+    ["command", "directory", "user", "environment", "schedule", "timezone", "missed", "restart", "stop", "budget"]
+)
 RESTART_DELAY = "3s"  # systemd gives up after 5 starts in 10 s: slower than that, `always` means always
 _UNIT = pattern(rf"{PREFIX}(automation|service)-({NAME_PATTERN})\.(service|timer)")
 _MARK = pattern(rb"^\[X-Reconciler\][ \t]*\nResource=([A-Za-z0-9./-]+)[ \t]*$", re.MULTILINE)
@@ -129,15 +132,30 @@ def _directory(wanted: Mapping[str, Json]) -> str:
     return f"%h{text[1:]}" if text.startswith("~/") else text
 
 
-def attributes(id_: ResourceId, files: Mapping[str, bytes]) -> dict[str, Json]:
-    """What the unit files of a resource ask for, without the scope that they were found in."""
+def attributes(
+    id_: ResourceId, files: Mapping[str, bytes], likely: Mapping[str, Json] | None = None
+) -> dict[str, Json]:
+    """What the unit files of a resource ask for, without the scope that they were found in.
+
+    `likely` attributes are right where just these files are written for them; so most files need no reading.
+    """
+    if likely is not None and likely.keys() <= _SPELLED and _spelled(id_, likely, files):
+        return dict(likely)
     try:
         found = _parsed(id_, {name: content.decode("utf-8") for name, content in files.items()})
-        if found is not None and render(id_, found) == files:
-            return found
     except (ValueError, KeyError, TypeError):
-        pass  # not as we would have written it: its text says what it is
-    return {"text": document(files)}
+        found = None
+    if found is not None and _spelled(id_, found, files):
+        return found
+    return {"text": document(files)}  # not as we would have written it: its text says what it is
+
+
+def _spelled(id_: ResourceId, candidate: Mapping[str, Json], files: Mapping[str, bytes]) -> bool:
+    """Whether we would write just these files for these attributes."""
+    try:
+        return render(id_, candidate) == files
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _parsed(id_: ResourceId, texts: Mapping[str, str]) -> dict[str, Json] | None:

@@ -6,10 +6,11 @@ Whatever lies between before and after is taken for a batch that was interrupted
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler.model.change import Action
 from reconciler.model.errors import Conflict
+from reconciler.model.frozen import dataclass
 from reconciler.model.state import State
 from reconciler.providers.systemd.look import Look
 from reconciler.providers.systemd.shape import Move
