@@ -16,7 +16,8 @@ from reconciler.providers.container.api import Engine
 from tests.container.conftest import alone, unavailable_or
 from tests.e2e.boundary import run_to
 from tests.e2e.machine import Machine
-from tests.e2e.rack import Rack, free_port
+from tests.e2e.rack import Rack
+from tests.ports import free_port
 from tests.systemd.conftest import manager  # noqa: F401 - the fixture
 
 pytestmark = [pytest.mark.cron, pytest.mark.systemd, pytest.mark.slow]
