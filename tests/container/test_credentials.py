@@ -24,6 +24,7 @@ from reconciler.providers.container.credentials import credentials
 from tests.container.conftest import sockets as engines
 from tests.container.world import SOCKET, engine_of, fake_host, service
 from tests.e2e.machine import Machine
+from tests.ports import free_port
 
 SECRET = "s3cr3t:with-colon"
 AUTH = b64encode(f"me:{SECRET}".encode()).decode()
@@ -166,10 +167,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
         pytest.skip(why)
     folder = tmp_path / "registry"
     folder.mkdir()
-    with sockets.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    made = Registry(folder, port)
+    made = Registry(folder, free_port())
     yield made
     made.process.terminate()
     made.process.wait(10)

@@ -29,6 +29,7 @@ from reconciler.providers.container.rows import OLD, Row, row_of
 from reconciler.providers.container.spec import body, canonical, marks
 from reconciler.testing.builders import change
 from tests.container.world import service
+from tests.ports import free_port
 
 pytestmark = pytest.mark.engines
 
@@ -89,13 +90,6 @@ class Place:
 @pytest.fixture
 def place(engine: Engine) -> Place:
     return Place(engine)
-
-
-def free_port() -> int:
-    with sockets.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def ports(port: int) -> Json:

@@ -25,8 +25,9 @@ from reconciler.testing.bench import Scenario
 from reconciler.testing.conformance import Harness, ProviderConformance
 from reconciler.testing.harness import HOSTILE_TEXTS
 from tests.container.conftest import NETWORKS, OURS, clear, real
-from tests.container.test_engines import IMAGE, LOOP, OTHER, free_port, ports
+from tests.container.test_engines import IMAGE, LOOP, OTHER, ports
 from tests.container.world import service
+from tests.ports import free_port
 from tests.real_host import RealHost
 
 pytestmark = pytest.mark.engines

@@ -6,12 +6,9 @@ Holds the manifests of a mixed rollout, and the looks that tell whether anything
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket as sockets
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +22,6 @@ THEIRS = "mix-theirs"
 THEIR_UNIT = "my-own.service"
 FALSE = {"within": "100ms", "probes": [{"exec": ["/bin/false"]}]}
 HTTPD = "trap 'exit 0' TERM; httpd -f -p 80 -h /srv & wait"
-
-
-def free_port(start: int = 20000) -> int:
-    """Below those that the system gives to outgoing connections."""
-    for port in range(start + os.getpid() % 5000, 32768):
-        with suppress(OSError), sockets.socket() as tried:
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 @dataclass

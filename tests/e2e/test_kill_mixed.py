@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 
 import pytest
 
@@ -16,7 +17,8 @@ from reconciler.providers.container.api import Engine
 from tests.container.conftest import alone, unavailable_or
 from tests.e2e.boundary import run_to
 from tests.e2e.machine import Machine
-from tests.e2e.rack import Rack, free_port
+from tests.e2e.rack import Rack
+from tests.ports import free_port
 from tests.systemd.conftest import manager  # noqa: F401 - the fixture
 
 pytestmark = [pytest.mark.cron, pytest.mark.systemd, pytest.mark.slow]
@@ -49,9 +51,10 @@ def used(rack: Rack) -> Iterator[Rack]:
 
 
 def sample(count: int) -> list[int]:
+    """From the midst: at the first boundary and at the last one little can be lost."""
     if FULL or count <= SAMPLE:
         return list(range(1, count + 1))
-    return [1 + round(i * (count - 1) / (SAMPLE - 1)) for i in range(SAMPLE)]
+    return [round(count * i / (SAMPLE + 1)) for i in range(1, SAMPLE + 1)]
 
 
 def applied(rack: Rack, side: int) -> dict[str, object]:
@@ -90,20 +93,23 @@ def is_restored(rack: Rack, where: str, theirs: dict[str, object], before: dict[
 class Matrix:
     """The kills of one scenario: all are tried, and then all that went wrong is told at once."""
 
-    def __init__(self, request: pytest.FixtureRequest, what: str, numbers: list[int], count: int) -> None:
+    def __init__(self, request: pytest.FixtureRequest, what: str, *counts: int) -> None:
         self._title = f"kill matrix, mixed rollout ({request.node.callspec.id}), {what}"
-        self._numbers = numbers
-        self._count = count
+        self._count = sum(counts)
+        self._points = [
+            (number, way) for turn in zip_longest(*map(sample, counts)) for way, number in enumerate(turn) if number
+        ]
 
-    def run(self, attempt: Callable[[int], None], note: Note) -> None:
+    def run(self, attempt: Callable[[int, int], None], note: Note) -> None:
+        """`attempt` is given the number of a boundary and which of the rollouts that were counted it belongs to."""
         wrong: list[str] = []
-        for number in self._numbers:
+        for number, way in self._points:
             try:
-                attempt(number)
+                attempt(number, way)
             except AssertionError as error:
                 wrong.append(str(error)[:3000])
-        assert not wrong, f"{len(wrong)} of {len(self._numbers)} kills:\n\n" + "\n\n".join(wrong)
-        note("summary", f"{self._title}: {len(self._numbers)} of {self._count} boundaries")
+        assert not wrong, f"{len(wrong)} of {len(self._points)} kills:\n\n" + "\n\n".join(wrong)
+        note("summary", f"{self._title}: {len(self._points)} of {self._count} boundaries")
 
 
 def test_killed_in_a_first_rollout_the_next_apply_converges(
@@ -115,12 +121,11 @@ def test_killed_in_a_first_rollout_the_next_apply_converges(
     assert done.returncode == 0, done.stdout + done.stderr
     final = rack.stands()
 
-    def attempt(number: int) -> None:
+    def attempt(number: int, _: int) -> None:
         rack.clear()
         converges(rack, killed_at(rack, number, theirs), theirs, final)
 
-    count = len(boundaries)
-    Matrix(request, "first create, converged", sample(count), count).run(attempt, record_property)
+    Matrix(request, "first create, converged", len(boundaries)).run(attempt, record_property)
 
 
 def test_killed_in_a_first_rollout_that_fails_nothing_stays(
@@ -132,37 +137,37 @@ def test_killed_in_a_first_rollout_that_fails_nothing_stays(
     assert done.returncode == 7, done.stdout + done.stderr
     assert rack.stands() == nothing
 
-    def attempt(number: int) -> None:
+    def attempt(number: int, _: int) -> None:
         rack.clear()
         where = killed_at(rack, number, theirs)
         is_restored(rack, where, theirs, nothing)
         assert rack.machine.table() == table, where
 
-    count = len(boundaries)
-    Matrix(request, "first create that fails, restored", sample(count), count).run(attempt, record_property)
+    Matrix(request, "first create that fails, restored", len(boundaries)).run(attempt, record_property)
 
 
-@pytest.mark.parametrize("side", [1, 2], ids=["there", "back"])
 def test_killed_in_an_update_the_next_apply_converges(
-    rack: Rack, side: int, request: pytest.FixtureRequest, record_property: Note
+    rack: Rack, request: pytest.FixtureRequest, record_property: Note
 ) -> None:
+    """There and back in turn: the next kill starts from what the last repair has made."""
     theirs = rack.theirs()
-    final, start = applied(rack, side), applied(rack, 3 - side)
-    rack.tree(side)
-    done, boundaries = run_to(rack.machine, 0, *APPLY)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert rack.stands() == final
+    final = [applied(rack, side) for side in (1, 2)]
+    counts = []
+    for way in (0, 1):
+        rack.tree(way + 1)
+        done, boundaries = run_to(rack.machine, 0, *APPLY)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert rack.stands() == final[way]
+        counts.append(len(boundaries))
 
-    def attempt(number: int) -> None:
-        rack.tree(3 - side)
-        if rack.machine.apply().returncode != 0 or rack.stands() != start:
+    def attempt(number: int, way: int) -> None:
+        if rack.stands() != final[1 - way]:
             rack.clear()
-            applied(rack, 3 - side)
-        rack.tree(side)
-        converges(rack, killed_at(rack, number, theirs), theirs, final)
+            applied(rack, 2 - way)
+        rack.tree(way + 1)
+        converges(rack, killed_at(rack, number, theirs), theirs, final[way])
 
-    count = len(boundaries)
-    Matrix(request, "update, converged", sample(count), count).run(attempt, record_property)
+    Matrix(request, "update there and back, converged", *counts).run(attempt, record_property)
 
 
 def test_killed_in_an_update_that_fails_the_host_is_restored(
@@ -174,7 +179,7 @@ def test_killed_in_an_update_that_fails_the_host_is_restored(
     assert done.returncode == 7, done.stdout + done.stderr
     assert rack.stands() == before
 
-    def attempt(number: int) -> None:
+    def attempt(number: int, _: int) -> None:
         freed = rack.machine.run("release", "--quarantine", "all")
         if freed.returncode != 0 or rack.stands() != before:
             rack.clear()
@@ -186,5 +191,4 @@ def test_killed_in_an_update_that_fails_the_host_is_restored(
         assert {row.name: row.id for row in rack.rows()} == ids, where  # the very same containers
         assert rack.machine.table() == table, where  # byte for byte
 
-    count = len(boundaries)
-    Matrix(request, "update that fails, restored", sample(count), count).run(attempt, record_property)
+    Matrix(request, "update that fails, restored", len(boundaries)).run(attempt, record_property)

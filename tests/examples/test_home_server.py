@@ -31,8 +31,9 @@ from reconciler.testing.systemd import SystemdPrograms
 from tests.container.conftest import alone, unavailable_or
 from tests.e2e.conftest import account, machine  # noqa: F401 - the fixtures
 from tests.e2e.machine import Machine
-from tests.e2e.rack import IMAGE, free_port
+from tests.e2e.rack import IMAGE
 from tests.e2e.test_real_cron import HOSTILE, foreign
+from tests.ports import free_port
 from tests.systemd.conftest import manager  # noqa: F401 - the fixture
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "home-server"
@@ -83,7 +84,7 @@ class Home:
             "scheduler: crontab": f"scheduler: crontab\n  user: {machine.user}",
             "scheduler: systemd": "scheduler: systemd\n  scope: user",
             "8085": str(free_port()),
-            "15432": str(free_port(26000)),
+            "15432": str(free_port()),
             **{image: f"localhost/home-server-{name}:1" for image, name in IMAGES.items()},
         }
         for path in (self.folder / "desired").iterdir():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.runner import tree
+from tests.ports import free_port
 from tests.supervisor.place import Site, until
 
 LOOP = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"
@@ -157,7 +158,7 @@ def test_a_service_waits_for_what_was_given_up(here: Site) -> None:
 
 
 def test_a_tcp_port_and_an_http_answer_make_a_service_ready(here: Site) -> None:
-    port = 20000 + os.getpid() % 20000
+    port = free_port()
     probes = [
         {"type": "tcp", "options": {"address": "127.0.0.1", "port": port}},
         {"type": "http", "options": {"url": f"http://127.0.0.1:{port}/", "status": 200}},
