@@ -42,17 +42,10 @@ def command(
     Exit code: 0, or with --detailed-exitcode 2 when there are changes; 5 when a guard refuses the plan.
     """
     from reconciler.cli.show_plan import apply_command, show_plan
-    from reconciler.model.errors import ExitCode, LoadError
+    from reconciler.model.errors import ExitCode
 
     app = application(path)
-    try:
-        desired = app.load()
-    except LoadError as error:
-        if output == "github":
-            from reconciler.cli.render.github import problems_annotations
-
-            sys.stdout.write(problems_annotations(error.problems))
-        raise
+    desired = app.load()
     request = app.request(targets=addresses(targets), accept=frozenset(accept))
     if against is None:
         app.known(request.targets, desired)

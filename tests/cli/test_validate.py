@@ -112,6 +112,35 @@ def test_github_gets_one_annotation_for_each_problem(workplace: Workplace) -> No
     assert "::error file=desired/a.yaml,line=5,col=3::unknown field 'schedul' in spec" in ran.out
 
 
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("status",), ("validate",)])
+def test_whoever_asks_for_json_gets_the_problems_as_json(workplace: Workplace, command: tuple[str, ...]) -> None:
+    workplace.write("desired/a.yaml", BROKEN)
+    ran = workplace.run(*command, "-o", "json")
+    answer = json.loads(ran.out)
+    assert (ran.code, answer["verdict"]) == (1, "invalid")
+    assert ("desired/a.yaml", 5) in [(problem["file"], problem["line"]) for problem in answer["problems"]]
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes")])
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("markdown", "- `desired/a.yaml:5:3`: unknown field 'schedul' in spec"),
+        ("github", "::error file=desired/a.yaml,line=5,col=3::unknown field 'schedul' in spec"),
+        ("text", ""),
+    ],
+)
+def test_a_comment_and_annotations_hold_the_problems_too(
+    workplace: Workplace, command: tuple[str, ...], output: str, expected: str
+) -> None:
+    workplace.write("desired/a.yaml", BROKEN)
+    ran = workplace.run(*command, "-o", output)
+    assert ran.code == 1
+    assert expected in ran.out
+    assert bool(ran.out) is (output != "text")
+    assert "desired/a.yaml:5:3: unknown field" in ran.err
+
+
 @pytest.mark.parametrize("output", ["text", "json", "github"])
 def test_a_missing_tree_is_an_error(workplace: Workplace, output: str) -> None:
     ran = workplace.run("validate", "nowhere", "-o", output)
