@@ -65,7 +65,7 @@ class Provider(Protocol):
         ...
 
     def canonical(self, resource: Resource) -> State:
-        """The state that this resource asks for. Pure and total on valid specs; raises UnsupportedSpec."""
+        """The state that this resource asks for. Pure and total on valid specs; else UnsupportedSpec with every limit."""
         ...
 
     def document(self, id: ResourceId, state: State) -> str:

@@ -44,7 +44,7 @@ def path_argument(function: F) -> F:
 
 
 def output_option(*formats: str) -> Callable[[F], F]:
-    """`-o`: the first format is the default. Problems of the manifests are printed in the format that was asked for."""
+    """`-o`: the first format is the default. Problems of the manifests are printed in it too."""
     option = click.option(
         "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Output format."
     )

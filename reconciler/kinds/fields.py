@@ -61,16 +61,29 @@ def type_name(value: object) -> str:
 
 def text(value: object, *, what: str = "text", path: tuple[str | int, ...] = ()) -> str:
     """A string that fits on one line. Raises Invalid; numbers and booleans get the advice to quote them."""
-    if not isinstance(value, str):
-        hint = None
-        if isinstance(value, bool | int | float):
-            hint = QUOTE
-        elif value is None:
-            hint = "write a value, or remove the field"
-        raise Invalid(f"must be {what}, found {type_name(value)}", hint=hint, path=path)
-    if "\n" in value or "\r" in value or "\0" in value:
+    found = _string(value, what, path)
+    if "\n" in found or "\r" in found or "\0" in found:
         raise Invalid("must not contain a line break or a NUL character", path=path)
-    return value
+    return found
+
+
+def lines(value: object) -> str:
+    """A string of any number of lines. A backend that writes lines of its own refuses what breaks them."""
+    found = _string(value, "text", ())
+    if "\0" in found:
+        raise Invalid("must not contain a NUL character")
+    return found
+
+
+def _string(value: object, what: str, path: tuple[str | int, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    hint = None
+    if isinstance(value, bool | int | float):
+        hint = QUOTE
+    elif value is None:
+        hint = "write a value, or remove the field"
+    raise Invalid(f"must be {what}, found {type_name(value)}", hint=hint, path=path)
 
 
 def _duration(value: object) -> int | float:
@@ -161,4 +174,6 @@ Duration = Annotated[float, PlainValidator(_duration), _schema("string", pattern
 Schedule = Annotated[Any, PlainValidator(_schedule), WithJsonSchema({"anyOf": _SCHEDULE_FORMS})]
 Command = Annotated[Any, PlainValidator(command), WithJsonSchema({"anyOf": _COMMAND_FORMS})]
 Pattern = Annotated[str, PlainValidator(_pattern), _schema("string", format="regex")]
-Environment = dict[Annotated[str, AfterValidator(variable_name)], Text]
+Environment = dict[
+    Annotated[str, AfterValidator(variable_name)], Annotated[str, PlainValidator(lines), _schema("string")]
+]

@@ -66,10 +66,15 @@ def test_a_name_that_no_shell_can_export_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b"])
 def test_no_value_reaches_past_its_line(value: str) -> None:
-    for fields in ({"environment": {"A": value}}, {"command": value}, {"command": ["a", value]}):
+    for fields in ({"command": value}, {"command": ["a", value]}):
         assert "must not contain a line break or a NUL" in refusals(**fields)[0]
     assert refusals(workingDirectory="/" + value)
     assert refusals(user="a" + value)
+
+
+def test_the_value_of_a_variable_may_hold_many_lines() -> None:
+    assert spec(environment={"A": "one\ntwo\n"}).environment == {"A": "one\ntwo\n"}
+    assert "must not contain a NUL character" in refusals(environment={"A": "a\0b"})[0]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,9 @@ def test_a_comment_about_very_many_problems_stays_short_and_counts_the_rest() ->
 
 
 def test_problems_as_data_hide_secrets_of_the_lines_that_they_quote() -> None:
-    text = json_text(problems_json([Problem("a.yaml", 3, 1, "is no number", None, "  command: job --token=sk-live-01234")]))
+    text = json_text(
+        problems_json([Problem("a.yaml", 3, 1, "is no number", None, "  command: job --token=sk-live-01234")])
+    )
     assert json.loads(text)["problems"][0]["line"] == 3
     assert "sk-live" not in text
 

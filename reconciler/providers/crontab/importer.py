@@ -182,7 +182,7 @@ def _fitting(spec: Mapping[str, Json]) -> None:
     try:
         canonical(Resource(ResourceId("Automation", "x" * 30), _loadable(spec), Source("", 0)))
     except UnsupportedSpec as error:
-        raise _Cannot(error.message) from error
+        raise _Cannot("; ".join(limit.message for limit in error.limits)) from error
 
 
 def _name(command: str, number: int) -> str:
