@@ -114,7 +114,7 @@ def _left_behind(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Find
         above = set(cast("Sequence[str]", change.before.attributes.get("inherits", ())))
         named = cast("Mapping[str, str]", change.after.attributes.get("environment", {}))
         lost = sorted(above - named.keys() - MAIL - SET_BY_CRON)
-        said = [_without(lost)] if lost else []
+        said: list[tuple[str, str | None]] = [_without(lost)] if lost else []
         if "MAILTO" in above:
             to = user_of(change.after) or own
             said.append((f"MAILTO stood above it and reaches it no more: its output is mailed to {to}", None))
