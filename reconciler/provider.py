@@ -65,7 +65,7 @@ class Provider(Protocol):
         ...
 
     def canonical(self, resource: Resource) -> State:
-        """The state that this resource asks for. Pure and total; UnsupportedSpec has every limit."""
+        """The state that this resource asks for. Pure and total, or UnsupportedSpec."""
         ...
 
     def document(self, id: ResourceId, state: State) -> str:

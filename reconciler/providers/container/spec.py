@@ -37,6 +37,12 @@ _HOSTNAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62})")
 _UNFIT = pattern("[\0\ud800-\udfff]")
 # `always` would start a container that was set aside, when the engine starts again.
 _RESTART = {"always": "unless-stopped", "on-failure": "on-failure", "no": "no"}
+# Policies of others, in our word; and what a person who reads that word should know.
+POLICIES = {"always": "always", "unless-stopped": "always", "on-failure": "on-failure", "no": "no", "": "no"}
+RESTART_NOTES = {
+    "unless-stopped": "restart: unless-stopped is written as policy: always, which makes it unless-stopped again",
+    "always": "restart: always becomes unless-stopped: once somebody stopped it, a new start of the engine leaves it so",
+}
 
 
 def canonical(resource: Resource) -> State:
