@@ -1,4 +1,4 @@
-"""`reconcile adopt` and `reconcile release` at a crontab: what their plans say about the line and what goes from it."""
+"""`reconcile adopt` and `reconcile release` at a crontab: what their plans say about the line and around it."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_what_both_can_say_is_carried_over() -> None:
         ("environment: {URL: 'u:${DB_PASSWORD}@db'}", "the variable URL is left out: it is filled in from the"),
         ("env_file: missing.env", "the file missing.env cannot be read: its variables are left out (compose.yaml:4)"),
         ("networks: {a: {aliases: [b]}}", "aliases and addresses on the network a cannot be carried over"),
-        ("restart: always", "restart: always becomes unless-stopped: once somebody stopped it, a new start of"),
+        ("restart: always", "restart: always becomes unless-stopped: what somebody stopped stays so when"),
         ("restart: on-failure:3", "the number of restarts cannot be carried over"),
         ("depends_on: [db]", "the need for db, which is not carried over itself, cannot be carried over"),
         ("build: .", "build is not carried over"),

@@ -41,7 +41,7 @@ _RESTART = {"always": "unless-stopped", "on-failure": "on-failure", "no": "no"}
 POLICIES = {"always": "always", "unless-stopped": "always", "on-failure": "on-failure", "no": "no", "": "no"}
 RESTART_NOTES = {
     "unless-stopped": "restart: unless-stopped is written as policy: always, which makes it unless-stopped again",
-    "always": "restart: always becomes unless-stopped: once somebody stopped it, a new start of the engine leaves it so",
+    "always": "restart: always becomes unless-stopped: what somebody stopped stays so when the engine starts again",
 }
 
 
