@@ -39,7 +39,14 @@ def command(
     """Show what apply would do to this host. Changes nothing.
 
     \b
-    Exit code: 0, or with --detailed-exitcode 2 when there are changes; 5 when a guard refuses the plan.
+    Examples:
+      reconcile plan
+      reconcile plan --out plan.json && reconcile apply plan.json
+      reconcile plan --against host.json -o markdown    # made there by `reconcile snapshot --out host.json`
+
+    \b
+    Exit code: 0, or with --detailed-exitcode 2 when there are changes; 5 when a guard refuses the plan;
+    1 on an error. Problems of the manifests are printed in the format that -o asks for.
     """
     from reconciler.cli.show_plan import apply_command, show_plan
     from reconciler.model.errors import ExitCode

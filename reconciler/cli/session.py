@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from inspect import cleandoc
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
@@ -39,7 +40,9 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 def path_argument(function: F) -> F:
-    """PATH: the desired tree, a folder or a single file."""
+    """PATH: the desired tree, a folder or a single file. The help of the command says so in the end."""
+    what = f"PATH is a folder of manifests or one file; {DEFAULT_PATH} if not given."
+    function.__doc__ = f"{cleandoc(function.__doc__ or '')}\n\n{what}"
     return click.argument("path", default=DEFAULT_PATH, type=click.Path(path_type=Path))(function)
 
 

@@ -16,6 +16,7 @@ from reconciler.model.data import Json
 from reconciler.model.duration import parse_duration
 from reconciler.model.schedule import normalise
 
+_SCRIPT = "put the lines into a script and run that"
 QUOTE = "put it in quotes"  # how it is written, the value does not tell: 007 is 7
 
 
@@ -59,11 +60,14 @@ def type_name(value: object) -> str:
     return "a list" if isinstance(value, list) else "a mapping"
 
 
-def text(value: object, *, what: str = "text", path: tuple[str | int, ...] = ()) -> str:
-    """A string that fits on one line. Raises Invalid; numbers and booleans get the advice to quote them."""
+def text(value: object, *, what: str = "text", path: tuple[str | int, ...] = (), instead: str | None = None) -> str:
+    """A string that fits on one line. Raises Invalid; numbers and booleans get the advice to quote them.
+
+    `instead` is the advice for one that does not fit.
+    """
     found = _string(value, what, path)
     if "\n" in found or "\r" in found or "\0" in found:
-        raise Invalid("must not contain a line break or a NUL character", path=path)
+        raise Invalid("must not contain a line break or a NUL character", hint=instead, path=path)
     return found
 
 
@@ -106,10 +110,10 @@ def command(value: object) -> str | list[str]:
     if isinstance(value, str):
         if not value.strip():
             raise Invalid("is empty", hint="write the program to run")
-        return text(value)
+        return text(value, instead=_SCRIPT)
     if not isinstance(value, list):
         raise Invalid(f"must be a list of arguments or text for the shell, found {type_name(value)}")
-    arguments = [text(item, path=(index,)) for index, item in enumerate(value)]
+    arguments = [text(item, path=(index,), instead=_SCRIPT) for index, item in enumerate(value)]
     if not arguments or not arguments[0].strip():
         raise Invalid("is empty", hint="write the program to run as the first item", path=(0,) if arguments else ())
     return arguments

@@ -25,6 +25,12 @@ def refusals(**fields: Any) -> list[str]:
     return [str(error.get("ctx", {}).get("error", error["msg"])) for error in caught.value.errors()]
 
 
+def hint(**fields: Any) -> str | None:
+    with pytest.raises(ValidationError) as caught:
+        spec(**fields)
+    return caught.value.errors()[0]["ctx"]["error"].hint  # type: ignore[no-any-return]
+
+
 def test_own_fields_are_plain_data_with_defaults_filled() -> None:
     plain = spec(schedule={"every": "5m"}).plain()
     assert plain == {
@@ -68,6 +74,7 @@ def test_a_name_that_no_shell_can_export_is_refused(name: str) -> None:
 def test_no_value_reaches_past_its_line(value: str) -> None:
     for fields in ({"command": value}, {"command": ["a", value]}):
         assert "must not contain a line break or a NUL" in refusals(**fields)[0]
+        assert "script" in str(hint(**fields))
     assert refusals(workingDirectory="/" + value)
     assert refusals(user="a" + value)
 
