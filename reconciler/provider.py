@@ -65,7 +65,7 @@ class Provider(Protocol):
         ...
 
     def canonical(self, resource: Resource) -> State:
-        """The state that this resource asks for. Pure and total on valid specs; raises UnsupportedSpec."""
+        """The state that this resource asks for. Pure and total, or UnsupportedSpec."""
         ...
 
     def document(self, id: ResourceId, state: State) -> str:
@@ -108,6 +108,15 @@ class HasSources(Protocol):
 
     def source_digest(self, resource: Resource, state: State) -> str | None:
         """Digest of that content, from the canonical state; None where the manifest says everything. Pure."""
+        ...
+
+
+@runtime_checkable
+class HasMark(Protocol):
+    """Writes our mark into the things themselves, where their documents show it."""
+
+    def unmarked(self, id: ResourceId, state: State, document: str) -> str:
+        """The document of what a release leaves of this thing. Pure."""
         ...
 
 

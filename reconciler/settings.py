@@ -133,14 +133,25 @@ def this_machine(places: Folders, settings: Settings) -> LocalHost:
         labels=settings.host_labels,
         runner=str(places.launcher.absolute()),
         state="" if places.usual else str(places.state.absolute()),
-        shared=all(map(_for_everybody, (places.bin, Path(sys.executable), Path(reconciler.__file__)))),
+        shared=not closed_to_others(places),
     )
 
 
-def _for_everybody(path: Path) -> bool:
-    """Whether every user may get there; what does not exist yet will be made so."""
-    real = path.resolve()
-    try:
-        return all(each.stat().st_mode & 0o001 for each in real.parents if each.exists())
-    except OSError:
-        return False
+def closed_to_others(places: Folders) -> tuple[Path, ...]:
+    """Folders on the way to the runner, its Python and its code that other users may not enter."""
+    found = (_closed(path) for path in (places.launcher, Path(sys.executable), Path(reconciler.__file__)))
+    return tuple(sorted({path for path in found if path is not None}))
+
+
+def _closed(path: Path) -> Path | None:
+    """The outermost folder above a path that not every user may enter; what does not exist yet will be made so."""
+    named, real = path.absolute().parents, path.resolve().parents  # a link of a venv, and where it leads
+    for each in sorted({*named, *real}):
+        try:
+            if not each.stat().st_mode & 0o001:
+                return each
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return each
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -135,12 +136,19 @@ def test_folders_follow_the_environment(tmp_path: Path) -> None:
 
 
 def test_what_a_folder_above_keeps_to_itself_is_not_for_everybody() -> None:
-    from reconciler.settings import _for_everybody
+    from reconciler.settings import _closed
 
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         inside = Path(name, "private", "bin")
         inside.mkdir(parents=True)
         Path(name).chmod(0o755)
-        assert _for_everybody(inside / "reconcile")
+        linked = Path(name, "link")
+        linked.symlink_to(inside / "python")
+        assert _closed(inside / "reconcile") is _closed(linked) is None
+        assert _closed(inside / "not" / "yet" / "reconcile") is None
         inside.parent.chmod(0o700)
-        assert not _for_everybody(inside / "reconcile")
+        assert _closed(inside / "reconcile") == _closed(linked) == inside.parent
+        into = Path(name, "venv")
+        into.mkdir(mode=0o700)
+        Path(into, "python").symlink_to(sys.executable)
+        assert _closed(into / "python") is not None

@@ -11,6 +11,16 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from reconciler.kinds.common import CommonSpec
 from reconciler.kinds.fields import Invalid, text
 
+_TEMPLATE = """\
+# Where it stands; the folder must exist.
+path: /tmp/{name}
+# What it holds, line by line; or `source: files/{name}`, a file beside this manifest.
+content: |
+  hello from {name}
+mode: "0644"
+# user or user:group; whoever applies if not given.
+# owner: root:root
+"""
 _MODE = re.compile(r"[0-7]{3,4}")
 _OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 
@@ -56,6 +66,8 @@ def _string(check: object) -> tuple[PlainValidator, WithJsonSchema]:
 
 class File(CommonSpec):
     """One file with its content, mode and owner."""
+
+    TEMPLATE = _TEMPLATE
 
     path: Annotated[str, *_string(_path)] = Field(description="Where it stands, absolute.")
     content: Annotated[str, *_string(_content)] | None = Field(None, description="What it holds, as text.")

@@ -28,8 +28,15 @@ from reconciler.cli.session import (
 def command(address: str, path: Path, yes: bool, output: str, accept: tuple[str, ...]) -> int:
     """Take over the entry that runs what the manifest KIND/NAME in PATH runs.
 
-    Your line becomes ours: it is replaced by one that carries our mark, and any field that differs
-    from the manifest is shown in the plan first.
+    Your line, unit, plist or container becomes ours: one that carries our mark takes its place. What differs
+    from the manifest, and what is lost, is shown in the plan first. Shows the plan and asks, unless --yes.
+
+    \b
+    Example, after `reconcile import crontab --out desired`:
+      reconcile adopt Automation/backup
+
+    \b
+    Exit code: as of `reconcile apply`.
     """
     from reconciler.cli.rollout import roll_out
     from reconciler.model.errors import ReconcileError

@@ -32,8 +32,8 @@ def command(path: Path, yes: bool, output: str, targets: tuple[str, ...], accept
     Shows the plan and asks, unless --yes. Verifies what it did, and undoes all of it where that fails.
 
     \b
-    Exit code: 0 done or no change, 3 stale plan, 4 another apply is running, 5 refused by a guard,
-    6 stopped half-way, 7 failed and rolled back, 8 rollback failed.
+    Exit code: 0 done or no change, 1 error with nothing changed, 3 stale plan, 4 another apply is running,
+    5 refused by a guard, 6 stopped half-way, 7 failed and rolled back, 8 rollback failed.
     """
     from reconciler.cli.rollout import roll_out
     from reconciler.cli.saved import is_saved, read_saved

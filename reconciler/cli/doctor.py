@@ -14,11 +14,10 @@ import click
 from reconciler.cli.session import DEFAULT_PATH, output_option, print_json, wants_colour
 from reconciler.host.protocol import Host
 from reconciler.model.errors import LoadError, ReconcileError
-from reconciler.settings import FILE_NAME, Folders, find, folders
+from reconciler.settings import FILE_NAME, Folders, closed_to_others, find, folders
 
 _LITTLE, _TOO_LITTLE = 100 * 2**20, 10 * 2**20  # bytes free for the journal
 _DAEMONS = frozenset({"cron", "crond"})
-_STYLES = {"ok": "green", "warn": "yellow", "fail": "alarm"}
 
 
 class Mark(StrEnum):
@@ -65,7 +64,10 @@ def command(output: str) -> int:
         checks = [{"name": f.name, "result": str(f.mark), "message": f.message, "hint": f.hint} for f in found]
         print_json({"ok": not failed, "checks": checks})
     else:
-        sys.stdout.write(_text(found, colour=wants_colour(sys.stdout, os.environ)))
+        from reconciler.cli.render.findings import findings_text
+
+        rows = [(str(f.mark), f.name, f.message, f.hint) for f in found]
+        sys.stdout.write(findings_text(rows, colour=wants_colour(sys.stdout, os.environ)))
     return int(failed)
 
 
@@ -84,24 +86,6 @@ def examine(machine: Machine) -> list[Finding]:
         except OSError as error:
             found.append(Finding(name, Mark.FAIL, f"cannot look at {error.filename}: {error.strerror}"))
     return found
-
-
-def _text(found: list[Finding], *, colour: bool) -> str:
-    from reconciler.cli.render.characters import Palette, several, visible
-
-    palette = Palette(colour)
-    width = max(len(finding.name) for finding in found)
-    lines: list[str] = []
-    for finding in found:
-        mark = palette.paint(_STYLES[finding.mark], f"{finding.mark:<4}")
-        lines.append(f"{mark}  {finding.name:<{width}}  {visible(finding.message)}")
-        if finding.hint and finding.mark is not Mark.OK:
-            lines.append(f"      {'':<{width}}  what to do: {visible(finding.hint)}")
-    count = {mark: sum(finding.mark is mark for finding in found) for mark in Mark}
-    ending = f"{several(count[Mark.OK], 'check')} passed"
-    ending += f", {several(count[Mark.WARN], 'warning')}" if count[Mark.WARN] else ""
-    ending += f", {count[Mark.FAIL]} failed" if count[Mark.FAIL] else ""
-    return "\n".join([*lines, "", f"{ending}."]) + "\n"
 
 
 def _platform(machine: Machine) -> Iterator[Finding]:
@@ -175,6 +159,20 @@ def _backends(machine: Machine) -> Iterator[Finding]:
             why = provider.health(machine.host, ())
             hint = "start it, and let it start with the host, or nothing that it holds will ever run"
             yield Finding(name, Mark.FAIL, why, hint) if why else Finding(name, Mark.OK, "will run what it holds")
+
+
+def _runner(machine: Machine) -> Iterator[Finding]:
+    """Root may write automations of other users; those must be able to start the runner and all that it needs."""
+    if machine.host.facts().user != "root":
+        return
+    closed = closed_to_others(machine.folders)
+    if not closed:
+        yield Finding("runner", Mark.OK, "automations of other users can go through it")
+        return
+    cause = f"other users cannot get into {' and '.join(map(str, closed))}"
+    hint = "install Python and reconciler where everybody may read them (/opt, /usr/local), not in a home folder"
+    message = f"{cause}: automations with `user` start without it, unbounded and unrecorded"
+    yield Finding("runner", Mark.WARN, message, hint)
 
 
 def _folders(machine: Machine) -> Iterator[Finding]:
@@ -281,6 +279,7 @@ _CHECKS: tuple[tuple[str, Callable[[Machine], Iterator[Finding]]], ...] = (
     ("settings", _settings),
     ("plugins", _plugins),
     ("backends", _backends),
+    ("runner", _runner),
     ("state", _folders),
     ("journal", _journal),
     ("lock", _lock),

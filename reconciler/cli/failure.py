@@ -22,6 +22,25 @@ def text(error: ReconcileError, colour: bool) -> str:
     return problems_text(error, colour) if isinstance(error, LoadError) else error_text(error, colour)
 
 
+def document(error: LoadError, output: str) -> str:
+    """All problems of the manifests in a format for programs; nothing for one that people read."""
+    match output:
+        case "json":
+            from reconciler.cli.render.json import json_text, problems_json
+
+            return json_text(problems_json(error.problems))
+        case "markdown":
+            from reconciler.cli.render.problems_markdown import problems_markdown
+
+            return problems_markdown(error.problems)
+        case "github":
+            from reconciler.cli.render.github import problems_annotations
+
+            return problems_annotations(error.problems)
+        case _:
+            return ""
+
+
 def show_bug(error: Exception) -> int:
     """An error that no user can cause: say so, with what a report needs."""
     import traceback

@@ -36,6 +36,11 @@ def command(path: Path | None, length: str, start: str | None, crowd: int, outpu
 
     Over what was applied on this host; with PATH over what its manifests would make of it. What other people have
     in a crontab, in timers or in plists counts too, and is marked.
+
+    \b
+    Examples:
+      reconcile forecast
+      reconcile forecast desired --for 7d -o html --out week.html
     """
     from reconciler import outlook
     from reconciler.cli.render.forecast import Heading

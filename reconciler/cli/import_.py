@@ -39,6 +39,11 @@ def command(source: str, user: str | None, out: Path | None) -> int:
     SOURCE is a backend (crontab, systemd, launchd, container) or a compose file (compose.yaml).
 
     What cannot be carried over without changing what it does is listed with the reason.
+
+    \b
+    Examples:
+      reconcile import crontab --out desired
+      reconcile import compose.yaml --out desired
     """
     from reconciler.cli.importing import is_file, of_backend, of_file
 

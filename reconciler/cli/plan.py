@@ -39,20 +39,20 @@ def command(
     """Show what apply would do to this host. Changes nothing.
 
     \b
-    Exit code: 0, or with --detailed-exitcode 2 when there are changes; 5 when a guard refuses the plan.
+    Examples:
+      reconcile plan
+      reconcile plan --out plan.json && reconcile apply plan.json
+      reconcile plan --against host.json -o markdown    # made there by `reconcile snapshot --out host.json`
+
+    \b
+    Exit code: 0, or with --detailed-exitcode 2 when there are changes; 5 when a guard refuses the plan;
+    1 on an error. Problems of the manifests are printed in the format that -o asks for.
     """
     from reconciler.cli.show_plan import apply_command, show_plan
-    from reconciler.model.errors import ExitCode, LoadError
+    from reconciler.model.errors import ExitCode
 
     app = application(path)
-    try:
-        desired = app.load()
-    except LoadError as error:
-        if output == "github":
-            from reconciler.cli.render.github import problems_annotations
-
-            sys.stdout.write(problems_annotations(error.problems))
-        raise
+    desired = app.load()
     request = app.request(targets=addresses(targets), accept=frozenset(accept))
     if against is None:
         app.known(request.targets, desired)

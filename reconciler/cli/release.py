@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 @yes_option
 @output_option("text", "json")
 def command(address: str | None, quarantine: str | None, yes: bool, output: str) -> int:
-    """Give up ownership of KIND/NAME: it stays on the host as it is and is yours again.
+    """Give up ownership of KIND/NAME: it stays on the host without our mark, does the same, and is yours again.
 
-    Take its manifest out of the tree as well, or the next plan wants it back.
+    A container is made again for it, because no engine can take a mark off. Take its manifest out of the tree
+    as well, or the next plan wants it back. Shows the plan and asks, unless --yes.
+
+    \b
+    Examples:
+      reconcile release Automation/backup
+      reconcile release --quarantine all
+
+    \b
+    Exit code: as of `reconcile apply`.
     """
     if (address is None) == (quarantine is None):
         raise click.UsageError("name either a resource (KIND/NAME) or --quarantine REVISION")

@@ -18,6 +18,9 @@ def command(output: str) -> int:
 
     For a rollback that failed: repair what `reconcile status` names, then resume. `apply` does the same
     for a rollout that was interrupted.
+
+    \b
+    Exit code: 0 finished, or nothing was left; 7 undone, 8 still not undone, 4 while another apply is running.
     """
     from reconciler.cli.rollout import recovery, report
 

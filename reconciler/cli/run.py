@@ -36,8 +36,15 @@ def command(name: str, params: tuple[str, ...], quiet: bool) -> int:
     is a line of text must say where they belong, with "$@"; else they are refused rather than lost.
 
     \b
-    Exit codes: those of the command; 124 after a timeout, 128+n after signal n, 126 or 127 where it
-    could not be started, 1 where there is no such automation.
+    Examples:
+      reconcile run backup
+      reconcile run backup --param task=build
+
+    \b
+    Exit code: 0 where the verdict is succeeded or skipped, and only there. Else that of the command;
+    124 after a timeout, 128+n after signal n, 125 where it was not run, 126 or 127 where it could not
+    be started, and 1 where the command ended with 0 and broke a rule of `success` or `runtime`, or
+    where there is no such automation.
     """
     from reconciler.host.process import in_foreground
     from reconciler.model.job import called

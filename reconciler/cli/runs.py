@@ -33,7 +33,9 @@ MOST = 1_000_000
 
 @click.command
 @click.argument("name", required=False)
-@click.option("-n", "count", type=click.IntRange(1, MOST), help="How many lines at most. [default: 20, or all since]")
+@click.option(
+    "-n", "count", type=click.IntRange(1, MOST), help="How many lines at most. [default: 20; all with --since]"
+)
 @click.option("--failed", is_flag=True, help="Only what failed, was lost or missed.")
 @since_option()
 @click.option("--collect", is_flag=True, help="Move ended runs from the spool into the database, and tidy up.")

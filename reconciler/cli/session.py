@@ -7,10 +7,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
+from inspect import cleandoc
 from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar, cast
 
 import click
 
@@ -38,15 +40,36 @@ def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 def path_argument(function: F) -> F:
-    """PATH: the desired tree, a folder or a single file."""
+    """PATH: the desired tree, a folder or a single file. The help of the command says so in the end."""
+    what = f"PATH is a folder of manifests or one file; {DEFAULT_PATH} if not given."
+    function.__doc__ = f"{cleandoc(function.__doc__ or '')}\n\n{what}"
     return click.argument("path", default=DEFAULT_PATH, type=click.Path(path_type=Path))(function)
 
 
 def output_option(*formats: str) -> Callable[[F], F]:
-    """`-o`: the first format is the default."""
-    return click.option(
+    """`-o`: the first format is the default. Problems of the manifests are printed in it too."""
+    option = click.option(
         "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Output format."
     )
+    return lambda function: option(_telling_problems(function))
+
+
+def _telling_problems(function: F) -> F:
+    """The command, with a document of the problems on standard output before it fails for them."""
+
+    @wraps(function)
+    def command(*arguments: Any, output: str, **options: Any) -> Any:
+        from reconciler.model.errors import LoadError
+
+        try:
+            return function(*arguments, output=output, **options)
+        except LoadError as error:
+            from reconciler.cli.failure import document
+
+            sys.stdout.write(document(error, output))
+            raise
+
+    return cast("F", command)
 
 
 def accept_option(function: F) -> F:

@@ -19,6 +19,10 @@ def command(path: Path, out: Path | None) -> int:
 
     Values that look like secrets are masked, entries of other people are left out, and the inventory is
     in it: `reconcile plan --against FILE` makes this host's plan anywhere.
+
+    \b
+    Example:
+      reconcile snapshot --out host.json
     """
     from reconciler.masked import snapshot_json
 

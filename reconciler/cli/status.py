@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @path_argument
 @output_option("text", "json")
 def command(path: Path = Path("desired"), output: str = "text") -> int:
-    """What is owned, stable, pending, drifting, quarantined; who is applying. Changes nothing."""
+    """What is owned, stable, pending, drifting, quarantined; who is applying. Changes nothing.
+
+    \b
+    Exit code: 0 whatever it says, 1 on an error. `reconcile plan --detailed-exitcode` tells a script.
+    """
     from reconciler.cli.render.rollout import status_text
     from reconciler.model.codec import encode
     from reconciler.model.mask import Mask

@@ -12,7 +12,7 @@ from reconciler.cli.session import application, output_option, path_argument, pr
 
 if TYPE_CHECKING:
     from reconciler.kinds.catalogue import KindCatalogue
-    from reconciler.model.errors import LoadError, Problem
+    from reconciler.model.errors import Problem
     from reconciler.model.resource import Resource
 
 
@@ -25,16 +25,9 @@ def command(path: Path, output: str) -> int:
     \b
     Exit code: 0 when all are valid, else 1.
     """
-    from reconciler.model.errors import LoadError
-
-    try:
-        app = application(path)
-        resources = app.load().resources
-        app.check(resources)
-    except LoadError as error:
-        if output == "text":
-            raise
-        return _report(error, output)
+    app = application(path)
+    resources = app.load().resources
+    app.check(resources)
     if output == "json":
         print_json({"valid": True, "manifests": len(resources), "files": _files(resources), "problems": []})
     else:
@@ -53,18 +46,6 @@ def _verdict(path: Path, resources: tuple[Resource, ...]) -> str:
         return f"There are no manifests in {path}.\n"
     verb = "is" if len(resources) == 1 else "are"
     return f"{several(len(resources), 'manifest')} in {several(_files(resources), 'file')} {verb} valid\n"
-
-
-def _report(error: LoadError, output: str) -> int:
-    if output == "json":
-        from reconciler.model.codec import encode
-
-        print_json({"valid": False, "problems": encode(error.problems)})
-    else:
-        from reconciler.cli.render.github import problems_annotations
-
-        sys.stdout.write(problems_annotations(error.problems))
-    return int(error.exit_code)
 
 
 def read_text(file: str, content: bytes, kinds: KindCatalogue) -> tuple[list[Resource], list[Problem]]:

@@ -29,6 +29,7 @@ def command(path: Path, once: bool, interval: str | None, accept: tuple[str, ...
 
     A tree with errors changes nothing; the last good revision stays in force. A revision that fails
     is rolled back, quarantined, and not tried again until it changes. Stops on SIGINT and SIGTERM.
+    `reconcile self install --watch PATH` has it started at boot or login.
     """
     from reconciler.journal.lock import WriterLock
     from reconciler.watch.loop import Loop

@@ -18,7 +18,7 @@ from reconciler.model.job import called
 from reconciler.model.plan import Skip, Veto
 from reconciler.model.resource import DriftPolicy
 from reconciler.model.state import Observed, Owned, Ownership, Snapshot, State, without_ignored
-from reconciler.provider import Provider
+from reconciler.provider import HasMark, Provider
 
 
 def diff(
@@ -202,7 +202,7 @@ class _Pass:
         self.skipped.append(Skip(id_, f"placed on other hosts{left}"))
 
     def _delete(self, observed: Observed, cause: Cause, reason: str) -> None:
-        self._give_up(observed, Action.DELETE, None, cause, reason)
+        self._give_up(observed, Action.DELETE, cause, reason)
 
     def _job(self, state: State) -> Json:
         """What the runner is told by the line that stands there, as far as that is known."""
@@ -216,10 +216,17 @@ class _Pass:
             message = observed.trouble if observed and observed.trouble else "nothing on this host carries its mark"
             self.vetoes.append(Veto("ownership", f"cannot release {id_}: {message}", id_))
             return
-        reason = "released: it stays and is yours again"
-        self._give_up(observed, Action.RELEASE, observed.state, Cause.REQUESTED, reason)
+        reason, provider = "released: it stays and is yours again", self.providers[observed.provider]
+        left = observed.document
+        if isinstance(provider, HasMark):
+            left = provider.unmarked(id_, observed.state, left)
+        self._give_up(observed, Action.RELEASE, Cause.REQUESTED, reason, left)
 
-    def _give_up(self, observed: Observed, action: Action, after: State | None, cause: Cause, reason: str) -> None:
+    def _give_up(
+        self, observed: Observed, action: Action, cause: Cause, reason: str, left: str | None = None
+    ) -> None:
+        """`left` is the document of what stays; None: nothing does."""
+        after = observed.state if left is not None else None
         self.changes.append(
             Change(
                 id=observed.id,
@@ -231,6 +238,7 @@ class _Pass:
                 reason=reason,
                 where=observed.where,
                 document_before=observed.document,
+                document_after=left,
                 restore=observed.restore,
                 job_before=self._job(observed.state),
                 job_after=self._job(after) if after is not None else None,

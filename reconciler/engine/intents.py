@@ -14,6 +14,7 @@ from reconciler.model.data import Json, digest
 from reconciler.model.errors import LoadError, Problem, UnsupportedSpec
 from reconciler.model.intent import Intent
 from reconciler.model.job import SHELL, Job
+from reconciler.model.limits import Limits, joined
 from reconciler.model.resource import Desired, Resource
 from reconciler.model.state import HostFacts, Owned
 from reconciler.provider import HasSources, Provider
@@ -44,12 +45,13 @@ def intents(
     for resource in resources:
         if not is_here(resource, host):
             continue
-        try:
+        called, job, limits = resource, None, Limits()
+        with limits:
             called, job = through_runner(resource, host)
+        with limits:
             intent = _choose(called, providers, host, holders.get(resource.id), support)
             found.append(intent if job is None else replace(intent, job=job))
-        except UnsupportedSpec as error:
-            problems.append(_problem(resource, error))
+        problems += [_problem(resource, limit) for limit in limits.found]
     if problems:
         raise LoadError(tuple(problems))
     return tuple(found)
@@ -107,13 +109,11 @@ def through_runner(resource: Resource, host: HostFacts) -> tuple[Resource, Job |
 
 def _refuse_bounds(spec: Mapping[str, Json]) -> None:
     """What only the runner can do, asked for where it cannot be reached."""
-    wanted = sorted(cast("Mapping[str, Json]", spec.get("job") or {}))
-    if wanted:
-        raise UnsupportedSpec(
-            f"{spec['user']} cannot reach the runner that would see to it",
-            field=wanted[0],
-            hint=f"install reconciler where every user may read it (/opt), or let {spec['user']} apply this",
-        )
+    limits, user = Limits(), spec["user"]
+    for field in sorted(cast("Mapping[str, Json]", spec.get("job") or {})):
+        hint = f"install reconciler where every user may read it (/opt), or let {user} apply this"
+        limits.add(f"{user} cannot reach the runner that would see to it", field=field, hint=hint)
+    limits.end()
 
 
 def is_here(resource: Resource, host: HostFacts) -> bool:
@@ -141,7 +141,12 @@ def _choose(
         if wish not in providers or kind not in providers[wish].kinds:
             hint = _listed([name for name in order if kind in providers[name].kinds])
             raise UnsupportedSpec(f"there is no backend {wish} for {kind}", field=field, hint=hint)
-        return Intent(resource, wish, providers[wish].canonical(resource))
+        try:
+            return Intent(resource, wish, providers[wish].canonical(resource))
+        except UnsupportedSpec as error:
+            others = [name for name in order if name != wish and kind in providers[name].kinds]
+            able = _able(resource, {name: providers[name] for name in others if support(name) is None})
+            raise _with_hints(error, field, able) from error
     if holder is not None and holder in providers:  # what works stays where it is, as long as it can
         order = [holder, *(name for name in order if name != holder)]
     return _first_that_can(resource, providers, order, support)
@@ -176,7 +181,44 @@ def _first_that_can(
         possible.append(intent)
     if possible:
         return possible[0]
-    raise next(iter(refusals.values()), UnsupportedSpec(f"there is no backend for {resource.id.kind}"))
+    if not refusals:
+        raise UnsupportedSpec(f"there is no backend for {resource.id.kind}")
+    raise _nearest(refusals)
+
+
+def _able(resource: Resource, providers: Mapping[str, Provider]) -> Callable[[str | None], list[str]]:
+    """Answers which of these backends have nothing against a field."""
+    refused: dict[str, frozenset[str | None]] = {}
+    for name, provider in providers.items():
+        limits = Limits()
+        with limits:
+            provider.canonical(resource)
+        refused[name] = frozenset(limit.field for limit in limits.found)
+    return lambda field: [name for name, fields in refused.items() if field not in fields]
+
+
+def _with_hints(error: UnsupportedSpec, choice: str, able: Callable[[str | None], list[str]]) -> UnsupportedSpec:
+    """The same limits; one without a hint names the backends that can. `choice` is the field that names one."""
+    limits = Limits()
+    for limit in error.limits:
+        others = " or ".join(able(limit.field)) if limit.hint is None and limit.field else ""
+        limits.add(limit.message, field=limit.field, hint=f"use {choice}: {others}" if others else limit.hint)
+    return joined(limits.found)
+
+
+def _nearest(refusals: Mapping[str, UnsupportedSpec]) -> UnsupportedSpec:
+    """The limits of the backend that lacks least, and what keeps the others out: none can hold all of it."""
+    name = min(refusals, key=lambda each: len(refusals[each].limits))
+    error = refusals[name]
+    others = [
+        f"{other} refuses {' and '.join(sorted({limit.field or 'it' for limit in refusal.limits}))}"
+        for other, refusal in refusals.items()
+        if other != name
+    ]
+    if not others:
+        return error
+    hint = "; ".join([*filter(None, [error.hint]), f"no other backend takes all of it: {', '.join(others)}"])
+    return UnsupportedSpec(error.message, field=error.field, hint=hint, others=error.limits[1:])
 
 
 def _why(name: str, refusals: Mapping[str, UnsupportedSpec], missing: Mapping[str, str]) -> str:

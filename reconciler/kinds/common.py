@@ -69,6 +69,7 @@ class CommonSpec(Model):
     """Fields that every kind shares."""
 
     COMMON: ClassVar[set[str]]
+    TEMPLATE: ClassVar[str] = ""  # a spec to start from, in YAML, for `reconcile new`; {name} is the resource's
 
     depends_on: list[Address] = Field(
         default_factory=list, description="Addresses of resources that must stand first, such as Automation/backup."

@@ -16,6 +16,7 @@ from reconciler.model.data import Json
 from reconciler.model.duration import parse_duration
 from reconciler.model.schedule import normalise
 
+_SCRIPT = "put the lines into a script and run that"
 QUOTE = "put it in quotes"  # how it is written, the value does not tell: 007 is 7
 
 
@@ -59,18 +60,34 @@ def type_name(value: object) -> str:
     return "a list" if isinstance(value, list) else "a mapping"
 
 
-def text(value: object, *, what: str = "text", path: tuple[str | int, ...] = ()) -> str:
-    """A string that fits on one line. Raises Invalid; numbers and booleans get the advice to quote them."""
-    if not isinstance(value, str):
-        hint = None
-        if isinstance(value, bool | int | float):
-            hint = QUOTE
-        elif value is None:
-            hint = "write a value, or remove the field"
-        raise Invalid(f"must be {what}, found {type_name(value)}", hint=hint, path=path)
-    if "\n" in value or "\r" in value or "\0" in value:
-        raise Invalid("must not contain a line break or a NUL character", path=path)
-    return value
+def text(value: object, *, what: str = "text", path: tuple[str | int, ...] = (), instead: str | None = None) -> str:
+    """A string that fits on one line. Raises Invalid; numbers and booleans get the advice to quote them.
+
+    `instead` is the advice for one that does not fit.
+    """
+    found = _string(value, what, path)
+    if "\n" in found or "\r" in found or "\0" in found:
+        raise Invalid("must not contain a line break or a NUL character", hint=instead, path=path)
+    return found
+
+
+def lines(value: object) -> str:
+    """A string of any number of lines. A backend that writes lines of its own refuses what breaks them."""
+    found = _string(value, "text", ())
+    if "\0" in found:
+        raise Invalid("must not contain a NUL character")
+    return found
+
+
+def _string(value: object, what: str, path: tuple[str | int, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    hint = None
+    if isinstance(value, bool | int | float):
+        hint = QUOTE
+    elif value is None:
+        hint = "write a value, or remove the field"
+    raise Invalid(f"must be {what}, found {type_name(value)}", hint=hint, path=path)
 
 
 def _duration(value: object) -> int | float:
@@ -93,10 +110,10 @@ def command(value: object) -> str | list[str]:
     if isinstance(value, str):
         if not value.strip():
             raise Invalid("is empty", hint="write the program to run")
-        return text(value)
+        return text(value, instead=_SCRIPT)
     if not isinstance(value, list):
         raise Invalid(f"must be a list of arguments or text for the shell, found {type_name(value)}")
-    arguments = [text(item, path=(index,)) for index, item in enumerate(value)]
+    arguments = [text(item, path=(index,), instead=_SCRIPT) for index, item in enumerate(value)]
     if not arguments or not arguments[0].strip():
         raise Invalid("is empty", hint="write the program to run as the first item", path=(0,) if arguments else ())
     return arguments
@@ -161,4 +178,6 @@ Duration = Annotated[float, PlainValidator(_duration), _schema("string", pattern
 Schedule = Annotated[Any, PlainValidator(_schedule), WithJsonSchema({"anyOf": _SCHEDULE_FORMS})]
 Command = Annotated[Any, PlainValidator(command), WithJsonSchema({"anyOf": _COMMAND_FORMS})]
 Pattern = Annotated[str, PlainValidator(_pattern), _schema("string", format="regex")]
-Environment = dict[Annotated[str, AfterValidator(variable_name)], Text]
+Environment = dict[
+    Annotated[str, AfterValidator(variable_name)], Annotated[str, PlainValidator(lines), _schema("string")]
+]

@@ -62,11 +62,22 @@ class LoadError(ReconcileError):
 
 
 class UnsupportedSpec(ReconcileError):
-    """A provider cannot express this spec. Raised by `canonical`, before anything is planned."""
+    """A provider cannot express this spec. Raised by `canonical`, before anything is planned.
 
-    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+    `limits` holds everything that is in the way, one error for each; this one is the first (`model.limits`).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        others: tuple[UnsupportedSpec, ...] = (),
+    ) -> None:
         super().__init__(message, where=field, hint=hint)
         self.field = field
+        self.limits: tuple[UnsupportedSpec, ...] = (self, *others)
 
 
 class ObserveError(ReconcileError):

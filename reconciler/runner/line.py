@@ -26,7 +26,8 @@ Options:
   --help          Show this message and exit.
 
 The exit code is the command's; 124 after a timeout, 128+n after signal n,
-125 where it was not run, 126 or 127 where it could not be started.
+125 where it was not run, 126 or 127 where it could not be started. With
+--trigger manual it is 0 exactly where the verdict is succeeded or skipped.
 """
 TRIGGERS = ("schedule", "manual", "catch-up", "boot")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")

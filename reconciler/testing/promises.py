@@ -13,7 +13,7 @@ from reconciler.host.readonly import ReadOnlyHost
 from reconciler.model.change import Action, Change
 from reconciler.model.errors import Conflict, ObserveError
 from reconciler.model.state import Ownership
-from reconciler.provider import HasHealth, HasImport, HasWatchPaths, Supported, Unsupported, Wanted
+from reconciler.provider import HasHealth, HasImport, HasMark, HasWatchPaths, Supported, Unsupported, Wanted
 from reconciler.testing.bench import Bench, Trial, as_journalled, set_aside, standing
 
 
@@ -171,6 +171,10 @@ class Promises(Trial):
             bench.apply([release])
             bench.apply([release])
             assert resource.id not in bench.ours()
+            if isinstance(bench.provider, HasMark):
+                left = bench.provider.unmarked(resource.id, ours.state, ours.document)
+                (released,) = bench.observe([Wanted(resource.id, state, None)])
+                assert (released.ownership, released.document) == (Ownership.FOREIGN, left)
             bench.undo([release])
             assert bench.content == adopted
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,28 @@ def test_whatever_is_wrong_comes_with_what_to_do(tmp_path: Path) -> None:
     wrong = [finding for finding in examine(sick) if finding.mark is not Mark.OK]
     assert {finding.name for finding in wrong} == {"crontab", "git", "time zone"}
     assert all(finding.hint for finding in wrong)
+
+
+def test_root_is_told_where_other_users_cannot_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = FakeHost(facts=HostFacts("fake", "linux", "root", "UTC"))
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        inside = Path(name, "hidden", "bin")
+        inside.mkdir(parents=True)
+        monkeypatch.setattr("sys.executable", str(inside / "python"))
+        monkeypatch.setattr("reconciler.__file__", str(inside / "reconciler/__init__.py"))
+        places = Folders(tmp_path / "state", tmp_path / "cache", Path(name, "bin"))
+        here = replace(machine(tmp_path, root), folders=places)
+        assert only(here, "runner").mark is Mark.OK
+        inside.parent.chmod(0o700)
+        finding = only(here, "runner")
+        assert finding.mark is Mark.WARN
+        assert (
+            f"other users cannot get into {inside.parent}: automations with `user` start without it"
+            in finding.message
+        )
+        assert "/opt" in finding.hint
+        assert found(replace(here, host=FakeHost(facts=HostFacts("fake", "linux", "tester", "UTC"))), "runner") == []
 
 
 def test_a_missing_crontab_program_fails(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from reconciler.cli.new import write_new
 from reconciler.cli.session import application
 from reconciler.model.errors import ReconcileError
 from tests.cli.workplace import Workplace
+
+PLUGIN = Path(__file__).parents[2] / "plugins/file"
 
 
 def spec(workplace: Workplace, name: str) -> dict[str, object]:
@@ -105,6 +108,68 @@ def test_problems_of_other_manifests_are_a_warning(workplace: Workplace) -> None
     ran = workplace.run("new", "automation", "backup")
     assert ran.code == 0
     assert "warning: other manifests in desired have problems" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("service", "web"),
+        ("service", "web", "--port", "8080"),
+        ("service", "web", "--command", "python3 -m http.server # here"),
+        ("service", "web", "--image", "docker.io/library/redis:7", "--port", "6379"),
+        ("service", "web", "--image", "redis", "--command", "redis-server"),
+        ("service", "null"),
+    ],
+)
+def test_a_service_is_valid_and_in_form(workplace: Workplace, arguments: tuple[str, ...]) -> None:
+    ran = workplace.run("new", *arguments)
+    assert ran.code == 0, ran.err
+    assert workplace.run("validate").out == "1 manifest in 1 file is valid\n"
+    assert workplace.run("fmt", "--check").code == 0
+    found = spec(workplace, arguments[1])
+    assert (found["image"] is None) == ("--image" not in arguments)
+    assert bool(found["ports"]) == ("--port" in arguments)
+
+
+def test_a_port_is_valid_beside_its_owner(workplace: Workplace) -> None:
+    assert workplace.run("new", "service", "web").code == 0
+    ran = workplace.run("new", "port", "web-http", "--port", "8080", "--owner", "Service/web", "--protocol", "udp")
+    assert ran.code == 0, ran.err
+    assert workplace.run("validate").out == "2 manifests in 2 files are valid\n"
+    assert workplace.run("fmt", "--check").code == 0
+    found = spec(workplace, "web-http")
+    assert (found["port"], found["protocol"], found["owner"]) == (8080, "udp", "Service/web")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("port", "web", "--port", "80", "--owner", "Service/web"), "Service/web is not in the manifests"),
+        (("port", "web", "--port", "80", "--owner", "web"), "is not an address"),
+        (("port", "web", "--port", "0", "--owner", "Service/web"), "0 is not in the range"),
+        (("port", "web", "--owner", "Service/web"), "Missing option '--port'"),
+        (("service", "web", "--image", "Not An Image"), "is not an image name"),
+        (("service", "reconciler-x"), "are kept for `reconcile self install`"),
+        (("file", "motd"), "No such command 'file'"),
+    ],
+)
+def test_what_would_not_be_valid_is_not_written(workplace: Workplace, arguments: tuple[str, ...], says: str) -> None:
+    before = workplace.files()
+    ran = workplace.run("new", *arguments)
+    assert ran.code == 1
+    assert says in ran.err
+    assert workplace.files() == before
+
+
+def test_the_kind_of_a_listed_plugin_is_written_too(workplace: Workplace) -> None:
+    shutil.copytree(PLUGIN, workplace.folder / "plugins/file", ignore=shutil.ignore_patterns("__pycache__"))
+    workplace.write("reconciler.yaml", "plugins: [file]\n")
+    assert "file" in workplace.run("new", "--help").out
+    ran = workplace.run("new", "file", "motd")
+    assert ran.code == 0, ran.err
+    assert workplace.run("validate").out == "1 manifest in 1 file is valid\n"
+    assert workplace.run("fmt", "--check").code == 0
+    assert spec(workplace, "motd")["content"] == "hello from motd\n"
 
 
 def test_several_files_are_written_all_or_none(tmp_path: Path) -> None:

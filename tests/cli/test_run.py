@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import reconciler
+from reconciler.model.data import Json
 from tests.cli.automations import apply, owned
 from tests.cli.workplace import Workplace, own_name
 
@@ -154,6 +157,32 @@ def runner(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("settings", "line", "code"),
+    [
+        ({"success": {"output": {"rejects": "oops"}}}, "echo oops", 1),
+        ({"success": {"output": {"matches": "fine"}}}, "echo oops", 1),
+        ({"success": {"exitCodes": [0, 3]}}, "exit 3", 0),
+        ({"success": {"exitCodes": [3]}}, "exit 0", 1),
+        ({"runtime": {"min": 5}}, "true", 1),
+        ({"timeout": 0.2}, "sleep 9", 124),
+        ({}, "exit 7", 7),
+        ({}, "true", 0),
+    ],
+)
+def test_the_exit_code_of_run_is_that_of_the_verdict_and_schedulers_get_that_of_the_command(
+    workplace: Workplace, runner: Path, settings: dict[str, Json], line: str, code: int
+) -> None:
+    entry = owned(
+        workplace.state, "job", "@yearly", launcher=str(runner), command=["sh", "-c", line], settings=settings
+    )
+    apply(workplace.state, entry)
+    assert workplace.run("run", "job", "--quiet").code == code
+    words = [str(word) for word in cast("Sequence[Json]", entry.state.attributes["command"])]
+    plain = {"exit 3": 3, "sleep 9": 124, "exit 7": 7}.get(line, 0)
+    assert subprocess.run(words, capture_output=True).returncode == plain
+
+
 def test_the_whole_way_with_the_real_runner(workplace: Workplace, runner: Path) -> None:
     """Run, list, show, logs, collect: what the runner writes is what readers read."""
     (workplace.state).mkdir()
@@ -168,8 +197,7 @@ def test_the_whole_way_with_the_real_runner(workplace: Workplace, runner: Path) 
             workplace.state, "bad", "@yearly", launcher=str(runner), command=["echo", "refused"], settings=settings
         ),
     )
-    for name in ("good", "bad"):
-        assert workplace.run("run", name, "--quiet").code == 0
+    assert [workplace.run("run", name, "--quiet").code for name in ("good", "bad")] == [0, 1]
     for collected in (False, True):
         found = json.loads(workplace.run("runs", "-o", "json").out)["runs"]
         assert [(run["automation"], run["verdict"], run["trigger"]) for run in found] == [

@@ -85,6 +85,65 @@ def test_what_a_backend_refuses_is_shown_where_it_is_written(
     assert not (workplace.tables / "calls").exists()
 
 
+LIMITED = """\
+apiVersion: reconciler/v1
+kind: Service
+metadata: {name: web}
+spec:
+  supervisor: systemd
+  image: redis:7
+  entrypoint: [redis-server]
+  command: [redis-server]
+  hostname: cache
+  volumes: ["data:/data"]
+  networks: [back]
+  stop: {grace: 0s}
+---
+apiVersion: reconciler/v1
+kind: Automation
+metadata: {name: brief}
+spec:
+  schedule: {every: 7m}
+  command: [brief]
+  scheduler: crontab
+  timezone: Europe/Berlin
+  requires: [keychain]
+  missed: all
+  environment:
+    A: plain
+    TEXT: |
+      one
+      two
+"""
+
+
+def test_everything_that_a_backend_cannot_do_is_told_at_once_with_a_backend_that_can(workplace: Workplace) -> None:
+    workplace.write("desired/a.yaml", LIMITED)
+    ran = workplace.run("validate", "-o", "json")
+    found = {problem["message"].split(":")[0]: problem for problem in json.loads(ran.out)["problems"]}
+    web = ("image", "entrypoint", "hostname", "volumes", "networks", "stop.grace")
+    brief = ("schedule", "timezone", "requires", "missed", "environment.TEXT")
+    assert list(found) == [
+        *(f"Service/web {field}" for field in web),
+        *(f"Automation/brief {field}" for field in brief),
+    ]
+    assert all(found[f"Service/web {field}"]["hint"] == "use supervisor: container" for field in web[:-1])
+    hints = {field: found[f"Automation/brief {field}"]["hint"] for field in brief}
+    assert "embedded" in hints["timezone"]
+    assert "launchd" in hints["requires"]
+    assert "embedded" in hints["missed"]
+    assert "systemd or embedded" in hints["environment.TEXT"]
+    assert found["Automation/brief environment.TEXT"]["line"] == 26
+
+
+def test_a_multi_line_value_of_a_variable_is_fine_where_the_backend_can_hold_it(workplace: Workplace) -> None:
+    text = LIMITED.partition("---\n")[2]
+    for line in ("  requires: [keychain]\n", "  missed: all\n"):
+        text = text.replace(line, "")
+    workplace.write("desired/a.yaml", text.replace("crontab", "systemd").replace("every: 7m", "every: 5m"))
+    assert workplace.run("validate").code == 0
+
+
 def test_nothing_is_asked_of_the_host_and_the_journal_is_not_begun(workplace: Workplace) -> None:
     workplace.manifest("one")
     assert workplace.run("validate").code == 0
@@ -110,6 +169,35 @@ def test_github_gets_one_annotation_for_each_problem(workplace: Workplace) -> No
     assert ran.code == 1
     assert all(line.startswith("::error file=desired/a.yaml,line=") for line in ran.out.splitlines())
     assert "::error file=desired/a.yaml,line=5,col=3::unknown field 'schedul' in spec" in ran.out
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("status",), ("validate",)])
+def test_whoever_asks_for_json_gets_the_problems_as_json(workplace: Workplace, command: tuple[str, ...]) -> None:
+    workplace.write("desired/a.yaml", BROKEN)
+    ran = workplace.run(*command, "-o", "json")
+    answer = json.loads(ran.out)
+    assert (ran.code, answer["verdict"]) == (1, "invalid")
+    assert ("desired/a.yaml", 5) in [(problem["file"], problem["line"]) for problem in answer["problems"]]
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes")])
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("markdown", "- `desired/a.yaml:5:3`: unknown field 'schedul' in spec"),
+        ("github", "::error file=desired/a.yaml,line=5,col=3::unknown field 'schedul' in spec"),
+        ("text", ""),
+    ],
+)
+def test_a_comment_and_annotations_hold_the_problems_too(
+    workplace: Workplace, command: tuple[str, ...], output: str, expected: str
+) -> None:
+    workplace.write("desired/a.yaml", BROKEN)
+    ran = workplace.run(*command, "-o", output)
+    assert ran.code == 1
+    assert expected in ran.out
+    assert bool(ran.out) is (output != "text")
+    assert "desired/a.yaml:5:3: unknown field" in ran.err
 
 
 @pytest.mark.parametrize("output", ["text", "json", "github"])

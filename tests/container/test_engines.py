@@ -343,6 +343,7 @@ def test_a_running_container_is_imported_as_a_manifest_that_plans_empty(place: P
     place.foreign(one, Tty=True)
     (found,) = [item for item in place.provider.foreign(place.host, None) if "rt-web" in item.where]
     assert found.manifest is not None
+    assert [note for note in found.notes if note.startswith("restart: unless-stopped is written as policy: always")]
     spec = found.manifest["spec"]
     assert isinstance(spec, dict)
     loaded = Service.spec_data(spec)

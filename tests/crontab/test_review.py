@@ -67,6 +67,17 @@ def test_adopting_the_line_is_no_double_run_but_a_second_one_is(desk: Any) -> No
     assert "line 2 of" in finding.message
 
 
+def test_adopting_names_the_variables_that_only_stood_above_the_line(desk: Any) -> None:
+    desk.table = b"SHELL=/bin/sh\nLOGNAME=x\nA=1\nB=2\nC=3\n0 5 * * * job\n"
+    wanted = {"a": desk.state("a", command="job", environment={"B": "2"})}
+    (finding,) = review(desk, desk.plan(wanted, adopt=["a"]), wanted)
+    assert finding.hazard is not None
+    assert (finding.hazard.danger, finding.hazard.blocking) == (Danger.DATA_LOSS, False)
+    assert "the variables A and C that stood above it are not in the manifest: it will run without" in finding.message
+    wanted = {"a": desk.state("a", command="job", environment={"A": "1", "B": "2", "C": "3"})}
+    assert review(desk, desk.plan(wanted, adopt=["a"]), wanted) == ()
+
+
 def test_deleting_is_never_a_double_run(desk: Any) -> None:
     desk.reach({"a": desk.state("a", command="job")})
     desk.table += b"0 5 * * * job\n"

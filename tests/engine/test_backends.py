@@ -14,6 +14,7 @@ from reconciler.engine.observe import Memory, observe
 from reconciler.host.fake import FakeHost
 from reconciler.host.protocol import Host
 from reconciler.model.errors import ExitCode, LoadError, ObserveError, UnsupportedSpec
+from reconciler.model.limits import Limits
 from reconciler.model.resource import Placement, Resource
 from reconciler.model.state import HostFacts, Observation, Snapshot, State
 from reconciler.provider import Provider, Support, Supported, Unsupported, Wanted
@@ -88,6 +89,46 @@ def test_a_backend_named_in_the_manifest_is_taken_or_refused_before_planning() -
     with pytest.raises(LoadError) as caught:
         chosen(pair, replace(named, spec={**named.spec, "scheduler": "launchd"}))
     assert caught.value.problems[0].message == "Note/a scheduler: there is no backend launchd for Note"
+
+
+class Strict(Picky):
+    """A backend that refuses several words, each in a field of its own, and knows of no other backend."""
+
+    def canonical(self, resource: Resource) -> State:
+        limits = Limits()
+        for word in self.refuses.split():
+            if word in str(resource.spec["text"]):
+                limits.add(f"{self.name} has no {word}", field=word)
+        limits.end()
+        return super(Picky, self).canonical(resource)
+
+
+def test_every_limit_is_told_and_one_without_a_hint_names_the_backends_that_can() -> None:
+    three = {
+        "crontab": Strict("crontab", NOTES, refuses="zone screen"),
+        "systemd": Strict("systemd", MEMOS, refuses="screen"),
+        "embedded": Strict("embedded", "/srv/own", absent="there is none here"),
+    }
+    named = want("Note/a", "zone screen")
+    with pytest.raises(LoadError) as caught:
+        chosen(three, replace(named, spec={**named.spec, "scheduler": "crontab"}))
+    told = {problem.message: problem.hint for problem in caught.value.problems}
+    assert told == {
+        "Note/a zone: crontab has no zone": "use scheduler: systemd",
+        "Note/a screen: crontab has no screen": None,
+    }
+
+
+def test_where_no_backend_takes_all_of_it_the_nearest_speaks_and_names_what_the_others_lack() -> None:
+    pair = {
+        "crontab": Strict("crontab", NOTES, refuses="zone screen"),
+        "systemd": Strict("systemd", MEMOS, refuses="screen"),
+    }
+    with pytest.raises(LoadError) as caught:
+        chosen(pair, want("Note/a", "zone screen"))
+    (problem,) = caught.value.problems
+    assert problem.message == "Note/a screen: systemd has no screen"
+    assert problem.hint == "no other backend takes all of it: crontab refuses screen and zone"
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def test_another_user_goes_through_it_only_where_he_can_reach_it() -> None:
     for host in (HOST, replace(shared, state="/srv/state")):
         assert command(automation(user="bob"), host) == ["a", "b"]
         with pytest.raises(UnsupportedSpec, match="bob cannot reach the runner") as caught:
-            through_runner(automation(user="bob", job={"timeout": 5}), host)
-        assert caught.value.field == "timeout"
+            through_runner(automation(user="bob", job={"timeout": 5, "limits": {"nice": 5}}), host)
+        assert [limit.field for limit in caught.value.limits] == ["limits", "timeout"]
     assert command(automation(user="ada"), replace(HOST, state="/srv"))[3:5] == ["--state", "/srv"]  # type: ignore[index]
 
 

@@ -25,6 +25,12 @@ def refusals(**fields: Any) -> list[str]:
     return [str(error.get("ctx", {}).get("error", error["msg"])) for error in caught.value.errors()]
 
 
+def hint(**fields: Any) -> str | None:
+    with pytest.raises(ValidationError) as caught:
+        spec(**fields)
+    return caught.value.errors()[0]["ctx"]["error"].hint  # type: ignore[no-any-return]
+
+
 def test_own_fields_are_plain_data_with_defaults_filled() -> None:
     plain = spec(schedule={"every": "5m"}).plain()
     assert plain == {
@@ -66,10 +72,16 @@ def test_a_name_that_no_shell_can_export_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b"])
 def test_no_value_reaches_past_its_line(value: str) -> None:
-    for fields in ({"environment": {"A": value}}, {"command": value}, {"command": ["a", value]}):
+    for fields in ({"command": value}, {"command": ["a", value]}):
         assert "must not contain a line break or a NUL" in refusals(**fields)[0]
+        assert "script" in str(hint(**fields))
     assert refusals(workingDirectory="/" + value)
     assert refusals(user="a" + value)
+
+
+def test_the_value_of_a_variable_may_hold_many_lines() -> None:
+    assert spec(environment={"A": "one\ntwo\n"}).environment == {"A": "one\ntwo\n"}
+    assert "must not contain a NUL character" in refusals(environment={"A": "a\0b"})[0]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def plist(kind: str, **spec: Any) -> dict[str, Any]:
     [
         ("Automation", {**AUTO, "timezone": "Asia/Tokyo"}, "timezone", "systemd"),
         ("Automation", {**AUTO, "missed": "skip"}, "missed", "crontab"),
-        ("Automation", {**AUTO, "schedule": {"every": "7m"}, "missed": "latest"}, "missed", "systemd"),
+        ("Automation", {**AUTO, "schedule": {"every": "7m"}, "missed": "latest"}, "missed", "embedded"),
         ("Automation", {**AUTO, "schedule": {"every": "1500ms"}}, "schedule", "systemd"),
         ("Automation", {**AUTO, "schedule": {"every": "5s"}}, "schedule", "systemd"),
         ("Automation", {**AUTO, "schedule": "0-30 9-17 * * 1-5"}, "schedule", "crontab"),

@@ -129,7 +129,8 @@ def release() -> Plan:
     side = ("0 3 * * *", "/usr/local/bin/backup --keep=7", {})
     reason = "released: it stays and is yours again"
     item = change(Action.RELEASE, Cause.REQUESTED, reason, "backup-database", side, side, where=f"{CRONTAB}, line 2")
-    return plan_of([replace(item, document_after=None)], unchanged=2)
+    bare = "0 3 * * * exec /usr/local/bin/backup --keep=7"
+    return plan_of([replace(item, document_after=bare)], unchanged=2)
 
 
 DOUBLE = Hazard(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from reconciler.cli.render.characters import HIDDEN, cells
 from reconciler.cli.render.github import problems_annotations
+from reconciler.cli.render.json import json_text, problems_json
 from reconciler.cli.render.problems import error_text, excerpt, problems_text
+from reconciler.cli.render.problems_markdown import problems_markdown
 from reconciler.model.errors import ApplyError, LoadError, Problem
 from tests.render.test_golden import compare
 
@@ -27,6 +31,26 @@ def test_the_problems_read_as_agreed() -> None:
 
 def test_the_annotations_of_problems_read_as_agreed() -> None:
     compare("../problems.github.txt", problems_annotations(PROBLEMS))
+
+
+def test_the_comment_about_problems_reads_as_agreed() -> None:
+    compare("../problems.md", problems_markdown(PROBLEMS))
+
+
+def test_a_comment_about_very_many_problems_stays_short_and_counts_the_rest() -> None:
+    many = [Problem("desired/a.yaml", line, 1, "x" * 200) for line in range(1, 2001)]
+    comment = problems_markdown(many)
+    shown = comment.count("\n- ")
+    assert len(comment.encode()) < 60_000
+    assert f"**{2000 - shown:,} more problems; `reconcile validate` shows everything.**" in comment
+
+
+def test_problems_as_data_hide_secrets_of_the_lines_that_they_quote() -> None:
+    text = json_text(
+        problems_json([Problem("a.yaml", 3, 1, "is no number", None, "  command: job --token=sk-live-01234")])
+    )
+    assert json.loads(text)["problems"][0]["line"] == 3
+    assert "sk-live" not in text
 
 
 @pytest.mark.parametrize(

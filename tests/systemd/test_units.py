@@ -150,7 +150,7 @@ REFUSED: list[tuple[str, dict[str, Json], str]] = [
     ("automation", {"command": ["-x"]}, "command"),
     ("automation", {"command": ["/bin/it's"]}, "command"),
     ("automation", {"command": ["/bin/a", "half \ud800"]}, "command"),
-    ("automation", {"environment": {"A-B": "1"}}, "environment"),
+    ("automation", {"environment": {"A-B": "1"}}, "environment.A-B"),
     ("service", {"command": None, "image": "redis"}, "command"),
     ("service", {"image": "redis"}, "image"),
     ("service", {"volumes": ["a:/b"]}, "volumes"),

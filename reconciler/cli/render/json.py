@@ -1,4 +1,4 @@
-"""A plan as JSON for programs: reason codes, field differences, dangers, refusals, counts, next runs.
+"""A plan, or the problems of a tree, as JSON for programs: reason codes, field differences, refusals, next runs.
 
 `format` grows by one when a field changes its meaning or goes; new fields may come at any time.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.cli.render.characters import HIDDEN
@@ -15,6 +17,7 @@ from reconciler.cli.render.runs import Clockwork
 from reconciler.model.change import Action, Cause, Change, Hazard, field_diffs
 from reconciler.model.codec import encode
 from reconciler.model.data import Json
+from reconciler.model.errors import Problem
 from reconciler.model.mask import Mask
 from reconciler.model.plan import ApplyStep, Plan, Step, VerifyStep, Veto
 from reconciler.model.state import State
@@ -40,6 +43,13 @@ def plan_json(plan: Plan, *, taken: datetime, mask: Mask) -> Json:
             {"id": str(skip.id), "reason": mask.text(skip.reason), "drift": skip.drift} for skip in plan.skipped
         ],
     }
+
+
+def problems_json(problems: Sequence[Problem]) -> Json:
+    """What stands in place of any answer where the manifests are invalid. Secrets in the excerpts are hidden."""
+    mask = Mask("excerpt")
+    shown = [replace(each, excerpt=mask.text(each.excerpt) if each.excerpt else None) for each in problems]
+    return {"format": FORMAT, "verdict": "invalid", "valid": False, "problems": encode(tuple(shown))}
 
 
 def _counts(plan: Plan) -> Json:

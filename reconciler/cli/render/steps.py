@@ -150,8 +150,6 @@ class Reader:
 
     def _raw(self, change: Change) -> tuple[tuple[str, str], ...]:
         before = self._lines(change.document_before)
-        if change.action is Action.RELEASE and change.document_after is None:
-            return tuple((" ", line) for line in before)
         after = self._lines(change.document_after)
         if before == after and not _moves(change):  # the same text in another place of the same table
             return tuple((" ", line) for line in before)

@@ -13,9 +13,9 @@ from reconciler.model.lazy import pattern
 from reconciler.provider import Imported
 from reconciler.providers.container.api import Engine, Object
 from reconciler.providers.container.rows import Row, row_of
+from reconciler.providers.container.spec import POLICIES, RESTART_NOTES
 
 _NAME = pattern(NAME_PATTERN)
-_POLICIES = {"always": "always", "unless-stopped": "always", "on-failure": "on-failure", "no": "no", "": "no"}
 _SIGNALS = {"15": "SIGTERM", "2": "SIGINT", "3": "SIGQUIT", "1": "SIGHUP", "9": "SIGKILL"}
 _PLAIN_NETWORKS = frozenset({"default", "bridge", "podman", "slirp4netns", "pasta", ""})
 # What a container may have and no manifest can say: place in the engine's description -> what to call it.
@@ -89,7 +89,8 @@ def _imported(row: Row, about: Object, image: Object) -> Imported:
         "spec": draft.spec,
     }
     where, text = f"container {row.name}", f"{row.image} as {row.name}"
-    return Imported(where, text, None if why else manifest, why, draft.notes)
+    restart = RESTART_NOTES.get(str(_mapping(_mapping(about, "HostConfig"), "RestartPolicy").get("Name")))
+    return Imported(where, text, None if why else manifest, why, (*draft.notes, *filter(None, [restart])))
 
 
 def _refused(spec: Mapping[str, Json]) -> str | None:
@@ -129,8 +130,10 @@ def read(about: Object, image: Object) -> Draft:
     _add(spec, "ports", _ports(host, notes))
     _add(spec, "volumes", sorted(_volumes(host, about, notes)))
     _add(spec, "networks", _networks(about, host))
-    policy = str(_mapping(host, "RestartPolicy").get("Name") or "")
-    spec["restart"] = {"policy": _POLICIES.get(policy, "no")}
+    policy = _mapping(host, "RestartPolicy")
+    spec["restart"] = {"policy": POLICIES.get(str(policy.get("Name") or ""), "no")}
+    if policy.get("MaximumRetryCount"):
+        notes.append("the number of restarts cannot be carried over")
     signal = str(config.get("StopSignal") or "SIGTERM")
     spec["stop"] = {"signal": _SIGNALS.get(signal, signal), "grace": f"{config.get('StopTimeout') or 10}s"}
     notes += [f"{what} cannot be carried over" for name, what in _BEYOND.items() if host.get(name)]

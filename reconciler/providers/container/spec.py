@@ -11,6 +11,7 @@ from reconciler.model.address import ResourceId
 from reconciler.model.data import Json, canonical_text
 from reconciler.model.errors import UnsupportedSpec
 from reconciler.model.lazy import pattern
+from reconciler.model.limits import Limits
 from reconciler.model.resource import Resource
 from reconciler.model.state import State
 
@@ -36,75 +37,82 @@ _HOSTNAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62})")
 _UNFIT = pattern("[\0\ud800-\udfff]")
 # `always` would start a container that was set aside, when the engine starts again.
 _RESTART = {"always": "unless-stopped", "on-failure": "on-failure", "no": "no"}
+# Policies of others, in our word; and what a person who reads that word should know.
+POLICIES = {"always": "always", "unless-stopped": "always", "on-failure": "on-failure", "no": "no", "": "no"}
+RESTART_NOTES = {
+    "unless-stopped": "restart: unless-stopped is written as policy: always, which makes it unless-stopped again",
+    "always": "restart: always becomes unless-stopped: what somebody stopped stays so when the engine starts again",
+}
 
 
 def canonical(resource: Resource) -> State:
     """The state of the container that this resource asks for. Raises UnsupportedSpec, naming the field."""
-    spec = resource.spec
-    _refuse_foreign_wishes(resource.id, spec)
-    networks = sorted(set(_texts(spec.get("networks"))))
-    _refuse_networks(networks, spec)
-    _refuse_budget(cast("Mapping[str, Json]", spec.get("restart") or {}))
-    restart = cast("Mapping[str, str]", spec.get("restart") or {}).get("policy", "always")
-    pull = spec.get("pull") or "missing"
-    wanted: dict[str, Json] = {
-        "image": spec["image"],
-        "pull": pull if pull != "missing" else None,
-        "command": _argv(spec.get("command")),
-        "entrypoint": _argv(spec.get("entrypoint")),
-        "workingDirectory": _directory(spec.get("workingDirectory")),
-        "user": spec.get("user"),
-        "hostname": _hostname(spec.get("hostname")),
-        "environment": spec.get("environment"),
-        "ports": _ports(cast("Sequence[Mapping[str, Json]]", spec.get("ports") or ())),
-        "volumes": sorted(_texts(spec.get("volumes"))),
-        "networks": networks,
-        "labels": _labels(resource.labels or {}),
-        "restart": restart,
-        "stop": _stop(cast("Mapping[str, Json]", spec.get("stop") or {})),
-    }
+    limits = Limits()
+    _refuse_foreign_wishes(resource.id, resource.spec, limits)
+    wanted = _wanted(resource, limits)
     attributes = {name: value for name, value in wanted.items() if value is not None and value not in ([], {})}
     for name, value in attributes.items():
-        _refuse_unfit(name, value)
+        with limits:
+            _refuse_unfit("metadata.labels" if name == "labels" else name, value)
+    limits.end()
     return State(attributes)
 
 
-def _refuse_budget(restart: Mapping[str, Json]) -> None:
-    if restart.get("budget"):
-        raise UnsupportedSpec(
-            "a container engine counts no restarts in a time",
-            field="restart.budget",
-            hint="leave it out, or use supervisor: embedded or systemd",
-        )
+def _wanted(resource: Resource, limits: Limits) -> dict[str, Json]:
+    spec = resource.spec
+    networks = sorted(set(_texts(spec.get("networks"))))
+    _refuse_networks(networks, spec, limits)
+    pull = spec.get("pull") or "missing"
+    wanted: dict[str, Json] = {
+        "image": spec.get("image"),
+        "pull": pull if pull != "missing" else None,
+        "command": _argv(spec.get("command")),
+        "entrypoint": _argv(spec.get("entrypoint")),
+        "user": spec.get("user"),
+        "environment": spec.get("environment"),
+        "volumes": sorted(_texts(spec.get("volumes"))),
+        "networks": networks,
+        "restart": cast("Mapping[str, str]", spec.get("restart") or {}).get("policy", "always"),
+        "stop": _stop(cast("Mapping[str, Json]", spec.get("stop") or {})),
+    }
+    with limits:
+        wanted["workingDirectory"] = _directory(spec.get("workingDirectory"))
+    with limits:
+        wanted["hostname"] = _hostname(spec.get("hostname"))
+    with limits:
+        wanted["ports"] = _ports(cast("Sequence[Mapping[str, Json]]", spec.get("ports") or ()))
+    with limits:
+        wanted["labels"] = _labels(resource.labels or {})
+    return wanted
 
 
-def _refuse_foreign_wishes(id_: ResourceId, spec: Mapping[str, Json]) -> None:
+def _refuse_foreign_wishes(id_: ResourceId, spec: Mapping[str, Json], limits: Limits) -> None:
     if spec.get("image") is None:
-        raise UnsupportedSpec(
-            "a container needs an image", field="image", hint="write image, or use supervisor: systemd or launchd"
-        )
+        hint = "write image, or use supervisor: systemd, launchd or embedded"
+        limits.add("a container needs an image", field="image", hint=hint)
     if spec.get("supervisor") in ("systemd", "launchd"):
-        raise UnsupportedSpec(f"{spec['supervisor']} is asked for, not containers", field="supervisor")
+        limits.add(f"{spec['supervisor']} is asked for, not containers", field="supervisor")
     if spec.get("scope") is not None:
-        raise UnsupportedSpec(
-            "a container belongs to its engine, not to a session",
-            field="scope",
-            hint="choose the engine with DOCKER_HOST, or use supervisor: systemd",
-        )
+        cause = "a container belongs to its engine, not to a session"
+        limits.add(cause, field="scope", hint="choose the engine with DOCKER_HOST, or use supervisor: systemd")
+    if cast("Mapping[str, Json]", spec.get("restart") or {}).get("budget"):
+        cause = "a container engine counts no restarts in a time"
+        limits.add(cause, field="restart.budget", hint="leave it out, or use supervisor: embedded or systemd")
     if len(id_.name) < 2:
-        raise UnsupportedSpec("container names have at least two characters", field="metadata.name")
+        limits.add("container names have at least two characters", field="metadata.name")
     if ".reconciler-" in id_.name:
-        raise UnsupportedSpec(
-            "names with .reconciler- are kept for containers that are set aside", field="metadata.name"
-        )
+        cause = "names with .reconciler- are kept for containers that are set aside"
+        limits.add(cause, field="metadata.name", hint="give it another name")
 
 
-def _refuse_networks(networks: Sequence[str], spec: Mapping[str, Json]) -> None:
+def _refuse_networks(networks: Sequence[str], spec: Mapping[str, Json], limits: Limits) -> None:
     special = ENGINE_NETWORKS.intersection(networks)
     if special and len(networks) > 1:
-        raise UnsupportedSpec(f"the network {min(special)} cannot be combined with others", field="networks")
+        cause = f"the network {min(special)} cannot be combined with others"
+        limits.add(cause, field="networks", hint="keep that one, or the others")
     if special & {"host", "none"} and spec.get("ports"):
-        raise UnsupportedSpec(f"no port can be published on the network {min(special)}", field="ports")
+        cause = f"no port can be published on the network {min(special)}"
+        limits.add(cause, field="ports", hint="leave ports out, or name another network")
 
 
 def _argv(value: Json) -> Json:
@@ -137,7 +145,9 @@ def _ports(ports: Sequence[Mapping[str, Json]]) -> list[Json]:
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
     for name in labels:
         if name.startswith(PREFIX):
-            raise UnsupportedSpec(f"the label {name} is ours to set", field="metadata.labels")
+            raise UnsupportedSpec(
+                f"the label {name} is ours to set", field="metadata.labels", hint="give it another name"
+            )
     return labels
 
 

@@ -8,6 +8,7 @@ from typing import cast
 from reconciler.model.data import Json
 from reconciler.model.errors import UnsupportedSpec
 from reconciler.model.lazy import pattern
+from reconciler.model.limits import Limits
 from reconciler.model.resource import Resource
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.model.state import State
@@ -17,6 +18,10 @@ from reconciler.providers.crontab.users import mark_in
 _VARIABLE = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 # Cron ends a command at a newline or NUL; `crontab -l` cannot show a carriage return or a backspace truthfully.
 _FORBIDDEN = pattern("[\n\r\0\b\ud800-\udfff]")
+_INSTEAD = {
+    "\n": "put the lines into a file that the command reads; or use scheduler: systemd or embedded",
+    "\r": "use scheduler: systemd or embedded",
+}
 _NAMES = {
     "\n": "a newline",
     "\r": "a carriage return",
@@ -28,18 +33,9 @@ _NAMES = {
 def canonical(resource: Resource) -> State:
     """The state of the line that this resource asks for. Raises UnsupportedSpec, naming the field."""
     spec = resource.spec
-    _refuse_foreign_wishes(spec)
-    wanted: dict[str, Json] = {"schedule": _schedule(spec["schedule"]), "command": _command(spec["command"])}
-    directory = spec.get("workingDirectory")
-    if directory is not None:
-        wanted["directory"] = _directory(cast(str, directory))
-    environment = spec.get("environment")
-    if environment:
-        wanted["environment"] = _environment(cast("Mapping[str, str]", environment))
+    wanted = _wanted(spec)
     user = cast(str, spec.get("user") or "")
     line = render(resource.id, wanted, mark_in(user))
-    if _FORBIDDEN.search(line):
-        _blame(wanted)
     _refuse_long(line, cast(str, wanted["schedule"]))
     if not isinstance(wanted["command"], str):  # an argument list reads back as it was; a script may not
         return State({"user": user, **wanted})
@@ -49,20 +45,37 @@ def canonical(resource: Resource) -> State:
     return State({"user": user, **parsed[1]})
 
 
-def _refuse_foreign_wishes(spec: Mapping[str, Json]) -> None:
+def _wanted(spec: Mapping[str, Json]) -> dict[str, Json]:
+    """What the line is rendered from. Raises UnsupportedSpec with everything that no line can say."""
+    wanted: dict[str, Json] = {}
+    limits = Limits()
+    _refuse_foreign_wishes(spec, limits)
+    with limits:
+        wanted["schedule"] = _schedule(spec["schedule"])
+    with limits:
+        wanted["command"] = _plain("command", _command(spec["command"]))
+    directory = spec.get("workingDirectory")
+    if directory is not None:
+        with limits:
+            wanted["directory"] = _plain("workingDirectory", _directory(cast(str, directory)))
+    environment = spec.get("environment")
+    if environment:
+        with limits:
+            wanted["environment"] = _environment(cast("Mapping[str, str]", environment))
+    limits.end()
+    return wanted
+
+
+def _refuse_foreign_wishes(spec: Mapping[str, Json], limits: Limits) -> None:
     """What cron has no word for, and which scheduler has."""
     if spec.get("requires"):
-        raise UnsupportedSpec(
-            "cron runs outside of any session, without a keychain or a screen",
-            field="requires",
-            hint="use scheduler: launchd",
-        )
+        cause = "cron runs outside of any session, without a keychain or a screen"
+        limits.add(cause, field="requires", hint="use scheduler: launchd")
     if spec.get("timezone") is not None:
-        raise UnsupportedSpec("cron has no time zones", field="timezone", hint="use scheduler: systemd")
+        limits.add("cron has no time zones", field="timezone", hint="use scheduler: systemd or embedded")
     if spec.get("missed") in ("latest", "all"):
-        raise UnsupportedSpec(
-            "cron forgets the runs that it missed", field="missed", hint="use scheduler: systemd or launchd"
-        )
+        able = "systemd, launchd or embedded" if spec["missed"] == "latest" else "embedded"
+        limits.add("cron forgets the runs that it missed", field="missed", hint=f"use scheduler: {able}")
 
 
 def _schedule(schedule: Json) -> str:
@@ -94,27 +107,23 @@ def _directory(directory: str) -> str:
 
 
 def _environment(environment: Mapping[str, str]) -> Mapping[str, str]:
-    for name in environment:
+    limits = Limits()
+    for name, value in environment.items():
         if not _VARIABLE.fullmatch(name):
-            raise UnsupportedSpec(f"{name!r} is not a name that a shell can export", field="environment")
+            limits.add(f"{name!r} is not a name that a shell can export", field=f"environment.{name}")
+        with limits:
+            _plain(f"environment.{name}", value)
+    limits.end()
     return environment
 
 
-def _blame(wanted: Mapping[str, Json]) -> None:
-    """Name the field that holds what no line can carry."""
-    fields = {"command": "command", "directory": "workingDirectory", "environment": "environment"}
-    for name, field in fields.items():
-        match = _FORBIDDEN.search(_text(wanted.get(name)))
-        if match is not None:
-            what = _NAMES.get(match[0], "a lone surrogate")
-            hint = "put the lines into a script and run that" if match[0] == "\n" else None
-            raise UnsupportedSpec(f"{what} cannot stand in a crontab", field=field, hint=hint)
-
-
-def _text(value: Json) -> str:
-    if isinstance(value, Mapping):
-        return "".join(map(str, value.values()))
-    return value if isinstance(value, str) else "".join(map(str, cast("Sequence[str]", value or ())))
+def _plain(field: str, value: Json) -> Json:
+    """The value, where it holds nothing that no line can carry."""
+    match = _FORBIDDEN.search(value if isinstance(value, str) else "".join(cast("Sequence[str]", value)))
+    if match is not None:
+        what = _NAMES.get(match[0], "a lone surrogate")
+        raise UnsupportedSpec(f"{what} cannot stand in a crontab", field=field, hint=_INSTEAD.get(match[0]))
+    return value
 
 
 def _refuse_long(line: str, schedule: str) -> None:

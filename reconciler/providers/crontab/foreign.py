@@ -18,6 +18,9 @@ from reconciler.model.state import State
 from reconciler.providers.crontab.line import Sort, job, marked, sort_of, unescape, unmarked
 from reconciler.providers.crontab.table import Table
 
+MAIL = frozenset({"MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"})
+SET_BY_CRON = frozenset({"LOGNAME", "USER"})  # whatever the table says
+SHELL = "/bin/sh"  # what cron starts a line with anyway
 _LONG = 4096  # a command over this is compared as it stands: no real one is that long, and this bounds the work
 _LITERAL = r"(?:[A-Za-z0-9_@%+=:,./~-]++|'[^']*'|\"[^\"$`\\]*\"|\\')++"  # possessive: linear on any line
 _CD = pattern(rf"cd\s+({_LITERAL}|\"?\$\{{?HOME\}}?[A-Za-z0-9_./-]*\"?)\s*(&&|;|\|\|\s*exit(?:\s+\d+)?\s*;)\s*")
@@ -165,7 +168,8 @@ def state_of(table: Table, found: Job, user: str, wanted: State | None) -> State
         attributes["directory"] = found.script.directory
     if found.script.environment:
         attributes["environment"] = dict(found.script.environment)
-    inherited = sorted(table.environment(found.position))
+    above = table.environment(found.position).items()
+    inherited = sorted(name for name, value in above if (name, value) != ("SHELL", SHELL))
     if inherited:
         attributes["inherits"] = inherited
     return State(attributes)

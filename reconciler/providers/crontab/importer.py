@@ -18,13 +18,11 @@ from reconciler.model.schedule import ScheduleError, normalise
 from reconciler.provider import Imported
 from reconciler.providers.crontab import program
 from reconciler.providers.crontab.canonical import canonical
-from reconciler.providers.crontab.foreign import Script, plain_words, take_apart
+from reconciler.providers.crontab.foreign import MAIL, SET_BY_CRON, SHELL, Script, plain_words, take_apart
 from reconciler.providers.crontab.line import Sort, job, marked, show, sort_of, unescape
 from reconciler.providers.crontab.table import Table
 from reconciler.providers.crontab.users import own_name, refuse_others, table_user
 
-_MAIL = frozenset({"MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"})
-_OWN = frozenset({"LOGNAME", "USER"})  # cron sets these itself, whatever the table says
 _TIMING = frozenset({"CRON_TZ", "RANDOM_DELAY", "CRON_WITHIN", "START_HOURS_RANGE"})
 _INTERPRETERS = re.compile(r"(?:python[\d.]*|perl|ruby|node|php|bash|sh|zsh|dash|nice|ionice|timeout|flock|sudo)")
 
@@ -150,15 +148,15 @@ def _inherited(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str,
     notes: list[str] = []
     for name, value in variables.items():
         if name == "SHELL":
-            if value != "/bin/sh":
+            if value != SHELL:
                 raise _Cannot(f"it runs under SHELL={value}, and automations run under /bin/sh")
         elif name in _TIMING:
             raise _Cannot(f"{name}={value} above it changes when it runs")
-        elif name in _MAIL:
+        elif name in MAIL:
             notes.append(
                 f"{name}={value} stands above it and will not reach it any more: its output is mailed to you"
             )
-        elif name in _OWN:
+        elif name in SET_BY_CRON:
             notes.append(f"{name}={value} stands above it; cron ignores that")
         else:
             environment[name] = value
@@ -182,7 +180,7 @@ def _fitting(spec: Mapping[str, Json]) -> None:
     try:
         canonical(Resource(ResourceId("Automation", "x" * 30), _loadable(spec), Source("", 0)))
     except UnsupportedSpec as error:
-        raise _Cannot(error.message) from error
+        raise _Cannot("; ".join(limit.message for limit in error.limits)) from error
 
 
 def _name(command: str, number: int) -> str:

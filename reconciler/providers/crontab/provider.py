@@ -43,6 +43,11 @@ class Crontab:
     def document(self, id: ResourceId, state: State) -> str:
         return spelled(id, state, mark_in(user_of(state)))
 
+    def unmarked(self, id: ResourceId, state: State, document: str) -> str:  # noqa: ARG002
+        from reconciler.providers.crontab.line import unmarked
+
+        return unmarked(document.encode(), mark_in(user_of(state))).decode()
+
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         from reconciler.providers.crontab.look import observe
 

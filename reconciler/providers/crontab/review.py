@@ -11,7 +11,7 @@ from reconciler.model.data import Json
 from reconciler.model.state import State
 from reconciler.provider import Finding
 from reconciler.providers.crontab.daemon import ABSENT
-from reconciler.providers.crontab.foreign import same_by_facts
+from reconciler.providers.crontab.foreign import MAIL, SET_BY_CRON, same_by_facts
 from reconciler.providers.crontab.table import LINE_LIMIT
 from reconciler.providers.crontab.users import table_user, user_of
 
@@ -25,7 +25,7 @@ def review(
     """Refusals first, then hazards in the order of the changes."""
     runs = [change for change in changes if change.action in _RUNS and change.after is not None]
     refusals = (*_too_long(facts, after, changes), *_held(facts, runs))
-    return (*refusals, *_no_daemon(facts, runs), *_run_twice(facts, runs))
+    return (*refusals, *_no_daemon(facts, runs), *_run_twice(facts, runs), *_left_behind(facts, runs))
 
 
 def _too_long(
@@ -102,6 +102,34 @@ def _double(change: Change, user: str, lines: Sequence[int], *, held: bool) -> F
     hint = _RELEASE if held else hint
     hazard = Hazard(Danger.DOUBLE_RUN, f"{message}: it would run twice", hint, blocking=True)
     return Finding(hazard.message, (change.id,), hint, hazard)
+
+
+def _left_behind(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
+    """What stood above a line that is taken over and will not reach it at the top: only the manifest says it now."""
+    own = cast(str, facts.get("own", ""))
+    found: list[Finding] = []
+    for change in runs:
+        if change.action is not Action.ADOPT or change.before is None or change.after is None:
+            continue
+        above = set(cast("Sequence[str]", change.before.attributes.get("inherits", ())))
+        named = cast("Mapping[str, str]", change.after.attributes.get("environment", {}))
+        lost = sorted(above - named.keys() - MAIL - SET_BY_CRON)
+        said: list[tuple[str, str | None]] = [_without(lost)] if lost else []
+        if "MAILTO" in above:
+            to = user_of(change.after) or own
+            said.append((f"MAILTO stood above it and reaches it no more: its output is mailed to {to}", None))
+        for message, hint in said:
+            hazard = Hazard(Danger.DATA_LOSS, message, hint)
+            found.append(Finding(f"{change.id}: {message}", (change.id,), hint, hazard))
+    return found
+
+
+def _without(names: Sequence[str]) -> tuple[str, str]:
+    *first, last = names
+    listed = f"{', '.join(first)} and {last}" if first else last
+    are, they, them = ("s", "are", "them") if first else ("", "is", "it")
+    message = f"the variable{are} {listed} that stood above it {they} not in the manifest: it will run without {them}"
+    return message, "write what it needs under environment, as `reconcile import crontab` does"
 
 
 def _is_adopted(fact: Mapping[str, Json], change: Change) -> bool:

@@ -8,11 +8,12 @@ from typing import cast
 from reconciler.model.data import Json
 from reconciler.model.errors import UnsupportedSpec
 from reconciler.model.lazy import pattern
+from reconciler.model.limits import Limits
 from reconciler.model.resource import Resource
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.model.state import State
 
-_CONTAINER = ("image", "volumes", "networks", "hostname")
+_CONTAINER = ("image", "entrypoint", "volumes", "networks", "hostname")
 _FORBIDDEN = pattern("[\0\ud800-\udfff]")  # what neither a program's words nor UTF-8 can hold
 _NAMED = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -20,70 +21,81 @@ _NAMED = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 def canonical(resource: Resource) -> State:
     """The state that this resource asks for. Raises UnsupportedSpec, naming the field."""
     spec = resource.spec
-    _refuse_others(spec)
-    wanted: dict[str, Json] = {"command": _command(spec.get("command"))}
+    wanted: dict[str, Json] = {}
+    limits = Limits()
+    with limits:
+        wanted["command"] = _command(spec.get("command"))
+    _refuse_others(spec, limits)
     directory = spec.get("workingDirectory")
     if directory not in (None, "~", "~/"):
-        wanted["directory"] = _directory(cast(str, directory))
+        with limits:
+            wanted["directory"] = _directory(cast(str, directory))
     if spec.get("environment"):
-        wanted["environment"] = _environment(cast("Mapping[str, str]", spec["environment"]))
-    more = _service(resource) if resource.id.kind == "Service" else _automation(spec)
-    return State(wanted | more)
+        with limits:
+            wanted["environment"] = _environment(cast("Mapping[str, str]", spec["environment"]))
+    with limits:
+        wanted |= _service(resource) if resource.id.kind == "Service" else _automation(spec)
+    limits.end()
+    return State(wanted)
 
 
-def _refuse_others(spec: Mapping[str, Json]) -> None:
+def _refuse_others(spec: Mapping[str, Json], limits: Limits) -> None:
     if spec.get("user") is not None:
         cause = "the embedded supervisor runs everything as the user that it runs as"
-        raise UnsupportedSpec(cause, field="user", hint="use crontab or systemd, or apply as that user")
+        limits.add(cause, field="user", hint="use systemd, or apply as that user")
     if spec.get("scope") == "system":
         cause = "the embedded supervisor is nobody's but its own user's"
-        raise UnsupportedSpec(cause, field="scope", hint="use systemd or launchd, or leave scope out")
+        limits.add(cause, field="scope", hint="use systemd or launchd, or leave scope out")
     if spec.get("requires"):
         cause = "the embedded supervisor has no keychain and no screen to offer"
-        raise UnsupportedSpec(cause, field="requires", hint="use scheduler: launchd")
+        limits.add(cause, field="requires", hint="use scheduler: launchd")
     for field in _CONTAINER:
         if spec.get(field):
-            raise UnsupportedSpec("only a container has this", field=field, hint="use supervisor: container")
+            limits.add("only a container has this", field=field, hint="use supervisor: container")
     if spec.get("pull", "missing") != "missing":
-        raise UnsupportedSpec("only a container has an image", field="pull", hint="use supervisor: container")
+        limits.add("only a container has an image", field="pull", hint="use supervisor: container")
 
 
 def _automation(spec: Mapping[str, Json]) -> dict[str, Json]:
     schedule, zone = spec["schedule"], spec.get("timezone")
+    limits = Limits()
     if spec.get("runner") == "off":
         cause = "the embedded supervisor starts automations through the runner, which keeps a slot from running twice"
-        raise UnsupportedSpec(cause, field="runner", hint="leave runner out")
+        limits.add(cause, field="runner", hint="leave runner out")
     if schedule == {"at": "login"}:
         cause = "the embedded supervisor knows of no logins"
-        raise UnsupportedSpec(cause, field="schedule", hint="use {at: boot}, or scheduler: launchd or systemd")
+        limits.add(cause, field="schedule", hint="use {at: boot}, or scheduler: launchd or systemd")
     timeless = isinstance(schedule, Mapping) and ("at" in schedule or "every" in schedule)
     if zone is not None and timeless:
-        raise UnsupportedSpec("this schedule knows no time of day", field="timezone", hint="leave timezone out")
+        limits.add("this schedule knows no time of day", field="timezone", hint="leave timezone out")
     if not timeless:
         try:
             cron_text(schedule)
         except ScheduleError as error:
-            raise UnsupportedSpec(str(error), field="schedule", hint=error.hint) from error
+            limits.add(str(error), field="schedule", hint=error.hint)
     found: dict[str, Json] = {"schedule": schedule}
     if zone is not None:
         found["timezone"] = zone
     if spec.get("missed") not in (None, "skip"):
         if schedule == {"at": "boot"}:
             cause = "a boot is not missed: it runs once after each"
-            raise UnsupportedSpec(cause, field="missed", hint="leave missed out")
+            limits.add(cause, field="missed", hint="leave missed out")
         found["missed"] = spec["missed"]
+    limits.end()
     return found
 
 
 def _service(resource: Resource) -> dict[str, Json]:
     spec = resource.spec
+    limits = Limits()
     for port in cast("Sequence[Mapping[str, Json]]", spec.get("ports") or ()):
         if port.get("target", port["host"]) != port["host"]:
-            raise UnsupportedSpec(
+            limits.add(
                 f"a program listens on its own port: {port['host']} cannot lead to {port['target']}",
                 field="ports",
                 hint="use supervisor: container",
             )
+    limits.end()
     restart = cast("Mapping[str, Json]", spec.get("restart") or {})
     stop = cast("Mapping[str, Json]", spec.get("stop") or {})
     again: dict[str, Json] = {"policy": restart.get("policy", "always")}
@@ -121,10 +133,14 @@ def _directory(directory: str) -> str:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, Json]:
-    for name in environment:
+    limits = Limits()
+    for name, value in environment.items():
         if not _NAMED.fullmatch(name):
-            raise UnsupportedSpec(f"{name!r} is not the name of a variable", field="environment")
-    return {name: _plain("environment", value) for name, value in environment.items()}
+            limits.add(f"{name!r} is not the name of a variable", field=f"environment.{name}")
+        with limits:
+            _plain(f"environment.{name}", value)
+    limits.end()
+    return dict(environment)
 
 
 def _plain(field: str, text: str) -> str:

@@ -8,6 +8,7 @@ from typing import cast
 from reconciler.model.data import Json
 from reconciler.model.errors import UnsupportedSpec
 from reconciler.model.lazy import pattern
+from reconciler.model.limits import Limits
 from reconciler.model.resource import Resource
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.model.state import State
@@ -19,6 +20,7 @@ SHORTEST = 10  # seconds: launchd starts nothing more often unless a plist lower
 _FORBIDDEN = pattern("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 _CONTAINER_ONLY = {
     "image": "launchd runs no container images",
+    "entrypoint": "launchd knows no entrypoints",
     "volumes": "launchd mounts no volumes",
     "networks": "launchd has no networks of its own",
     "hostname": "launchd gives no host names",
@@ -29,47 +31,51 @@ def canonical(resource: Resource) -> State:
     """The state that this resource asks for. Raises UnsupportedSpec, naming the field."""
     spec = resource.spec
     service = resource.id.kind == "Service"
-    wanted: dict[str, Json] = {"command": _command(spec)}
-    wanted |= _service(spec) if service else _automation(spec)
+    wanted: dict[str, Json] = {}
+    limits = Limits()
+    with limits:
+        wanted["command"] = _command(spec)
+    with limits:
+        wanted |= _service(spec) if service else _automation(spec)
     if environment := cast("Mapping[str, str]", spec.get("environment") or {}):
-        wanted["environment"] = _environment(environment)
-    wanted |= _place(spec, "" if service else "~")
+        with limits:
+            wanted["environment"] = _environment(environment)
+    with limits:
+        wanted |= _place(spec, "" if service else "~")
+    limits.end()
     return State(wanted)
 
 
 def _automation(spec: Mapping[str, Json]) -> dict[str, Json]:
-    schedule = spec["schedule"]
+    schedule, missed, limits = spec["schedule"], spec.get("missed"), Limits()
     if spec.get("timezone") is not None:
-        raise UnsupportedSpec("launchd has no time zones", field="timezone", hint="use scheduler: systemd")
-    if spec.get("missed") == "skip":
-        raise UnsupportedSpec(
-            "launchd always makes up for missed runs with one on wake", field="missed", hint="use scheduler: crontab"
-        )
-    if spec.get("missed") == "all":
-        raise UnsupportedSpec(
-            "launchd makes up for missed runs with one", field="missed", hint="use scheduler: embedded, or latest"
-        )
-    interval = _interval(schedule)
-    if interval and spec.get("missed") == "latest":
-        raise UnsupportedSpec(
-            "launchd forgets the runs of such an interval that the machine slept through",
-            field="missed",
-            hint="use cron fields, or an interval that divides the hour or the day; or use scheduler: systemd",
-        )
+        limits.add("launchd has no time zones", field="timezone", hint="use scheduler: systemd or embedded")
+    if missed == "skip":
+        cause = "launchd always makes up for missed runs with one on wake"
+        limits.add(cause, field="missed", hint="use scheduler: crontab")
+    if missed == "all":
+        cause = "launchd makes up for missed runs with one"
+        limits.add(cause, field="missed", hint="use scheduler: embedded, or latest")
+    with limits:
+        if _interval(schedule) and missed == "latest":
+            cause = "launchd forgets the runs of such an interval that the machine slept through"
+            hint = "use cron fields, or an interval that divides the hour or the day; or use scheduler: embedded"
+            limits.add(cause, field="missed", hint=hint)
     try:
         timing(schedule)
     except TooMany as error:
         hint = "write {every: ...}, or use scheduler: crontab or systemd"
-        raise UnsupportedSpec(f"launchd cannot hold this schedule: {error}", field="schedule", hint=hint) from error
-    if schedule == {"at": "login"} and (spec.get("scope") == "system" or spec.get("user")):
-        raise UnsupportedSpec("a daemon starts at boot, before any login", field="schedule", hint="use scope: user")
+        limits.add(f"launchd cannot hold this schedule: {error}", field="schedule", hint=hint)
+    daemon = spec.get("scope") == "system" or spec.get("user")
+    if schedule == {"at": "login"} and daemon:
+        limits.add("a daemon starts at boot, before any login", field="schedule", hint="use scope: user")
     wanted: dict[str, Json] = {"schedule": schedule}
     if spec.get("requires"):
-        if spec.get("scope") == "system" or spec.get("user"):
-            raise UnsupportedSpec(
-                "a daemon has neither keychain nor screen", field="requires", hint="use scope: user, without user"
-            )
+        if daemon:
+            cause = "a daemon has neither keychain nor screen"
+            limits.add(cause, field="requires", hint="use scope: user, without user")
         wanted["session"] = "gui"
+    limits.end()
     return wanted
 
 
@@ -92,57 +98,61 @@ def _interval(schedule: Json) -> bool:
 
 
 def _service(spec: Mapping[str, Json]) -> dict[str, Json]:
+    limits = Limits()
     for field, why in _CONTAINER_ONLY.items():
         if spec.get(field):
-            raise UnsupportedSpec(why, field=field, hint="use supervisor: container")
+            limits.add(why, field=field, hint="use supervisor: container")
+    if spec.get("pull", "missing") != "missing":
+        limits.add("launchd pulls no images", field="pull", hint="use supervisor: container")
     for port in cast("Sequence[Mapping[str, Json]]", spec.get("ports") or ()):
         if port["host"] != port["target"]:
-            raise UnsupportedSpec(
+            limits.add(
                 f"launchd forwards no ports: the program itself listens on {port['host']}",
                 field="ports",
                 hint="write the port that the program listens on; or use supervisor: container",
             )
     stop = cast("Mapping[str, Json]", spec.get("stop") or {"signal": "SIGTERM", "grace": 10})
     if stop["signal"] != "SIGTERM":
-        raise UnsupportedSpec(
+        limits.add(
             "launchd ends programs with SIGTERM only",
             field="stop.signal",
-            hint="use supervisor: systemd or container",
+            hint="use supervisor: systemd, container or embedded",
         )
     grace = stop["grace"]
     if not isinstance(grace, int | float) or grace != int(grace) or grace < 1:
-        raise UnsupportedSpec(
+        limits.add(
             "launchd grants whole seconds, and takes 0 for no limit",
             field="stop.grace",
             hint="write at least 1s; or use supervisor: systemd",
         )
     restart = cast("Mapping[str, Json]", spec.get("restart") or {"policy": "always"})
     if restart.get("budget"):
-        raise UnsupportedSpec(
-            "launchd never gives a program up", field="restart.budget", hint="use supervisor: embedded or systemd"
-        )
-    return {"restart": restart["policy"], "grace": int(grace)}
+        cause = "launchd never gives a program up"
+        limits.add(cause, field="restart.budget", hint="use supervisor: embedded or systemd")
+    limits.end()
+    return {"restart": restart["policy"], "grace": int(cast(float, grace))}
 
 
 def _place(spec: Mapping[str, Json], home: str) -> dict[str, Json]:
     """Folder, user and scope."""
     directory, user, scope = spec.get("workingDirectory"), spec.get("user"), spec.get("scope")
     wanted: dict[str, Json] = {}
+    limits = Limits()
     if user:
         if scope == "user":
-            raise UnsupportedSpec("an agent runs as whoever is logged in", field="user", hint="use scope: system")
+            limits.add("an agent runs as whoever is logged in", field="user", hint="use scope: system")
         if (directory is None and home) or str(directory).startswith("~"):
-            raise UnsupportedSpec(
-                f"the home folder of {user} is not known beforehand",
-                field="workingDirectory",
-                hint="write an absolute path",
-            )
-        wanted["user"], scope = _plain(cast(str, user), "user"), "system"
+            cause = f"the home folder of {user} is not known beforehand"
+            limits.add(cause, field="workingDirectory", hint="write an absolute path")
+        with limits:
+            wanted["user"], scope = _plain(cast(str, user), "user"), "system"
     if scope:
         wanted["scope"] = scope
     found = cast(str, directory if directory is not None else home)
     if found:
-        wanted["directory"] = _plain(found, "workingDirectory")
+        with limits:
+            wanted["directory"] = _plain(found, "workingDirectory")
+    limits.end()
     return wanted
 
 
@@ -166,12 +176,19 @@ def _command(spec: Mapping[str, Json]) -> Json:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, Json]:
-    for name in environment:
+    limits = Limits()
+    for name, value in environment.items():
+        field = f"environment.{name}"
         if name in MARKS:
-            raise UnsupportedSpec(f"{name} is how reconciler marks what is its own", field=f"environment.{name}")
+            limits.add(f"{name} is how reconciler marks what is its own", field=field, hint="give it another name")
         if not name or "=" in name:
-            raise UnsupportedSpec(f"{name!r} is not the name of a variable", field="environment")
-    return {_plain(name, "environment"): _plain(value, "environment") for name, value in environment.items()}
+            limits.add(f"{name!r} is not the name of a variable", field="environment")
+        with limits:
+            _plain(name, "environment")
+        with limits:
+            _plain(value, field)
+    limits.end()
+    return dict(environment)
 
 
 def _plain(text: str, field: str) -> str:

@@ -106,6 +106,12 @@ def document(id_: ResourceId, state: State) -> str:
     return dump(render(id_, without_flags(state), Form())).decode("utf-8")
 
 
+def unmarked_text(text: str) -> str:
+    """A plist as text, without our mark; what is no plist as it is."""
+    found = load(text.encode())
+    return text if found is None else dump(unmarked(found)).decode("utf-8")
+
+
 def without_flags(state: State) -> State:
     """The state without what only a look at the host can add."""
     flags = ("keys", "missing", "loaded")

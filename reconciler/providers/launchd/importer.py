@@ -176,7 +176,7 @@ def _loadable(kind: str, spec: Mapping[str, Json]) -> dict[str, Json]:
         full = (Service if kind == "Service" else Automation).spec_data(spec)
         canonical(Resource(ResourceId(kind, "x" * 30), full, Source("", 0)))
     except UnsupportedSpec as error:
-        raise _Cannot(error.message) from None
+        raise _Cannot("; ".join(limit.message for limit in error.limits)) from None
     except ValueError as error:
         raise _Cannot(f"a manifest would refuse it: {error}") from None
     return dict(spec)

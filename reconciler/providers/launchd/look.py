@@ -32,6 +32,7 @@ from reconciler.providers.launchd.definition import (
     load,
     mark_of,
     parse,
+    unmarked_text,
 )
 from reconciler.providers.launchd.session import Entry, Session, listing, session
 
@@ -265,6 +266,7 @@ class _Look:
         domains = self._loaded_in(file)
         exact = not {"keys", "missing"} & state.attributes.keys()
         text = document(id_, state) if exact else file.content.decode("utf-8", "replace")
+        text = text if ownership is Ownership.OURS else unmarked_text(text)
         restore = restore_data(file, domains[0] if domains else "")
         return Observed(id_, PROVIDER, state, ownership, str(file.path), text, restore, trouble)
 

@@ -37,6 +37,11 @@ class Launchd:
 
         return document(id, state)
 
+    def unmarked(self, id: ResourceId, state: State, document: str) -> str:  # noqa: ARG002
+        from reconciler.providers.launchd.definition import unmarked_text
+
+        return unmarked_text(document)
+
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         from reconciler.providers.launchd.look import observe
 

@@ -8,6 +8,7 @@ from typing import cast
 from reconciler.model.data import Json
 from reconciler.model.errors import UnsupportedSpec
 from reconciler.model.lazy import pattern
+from reconciler.model.limits import Limits
 from reconciler.model.resource import Resource
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.model.state import State
@@ -21,23 +22,33 @@ _FORBIDDEN = pattern("[\0\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|[\U0001fffe\U00
 _CONTROL = pattern("[\x00-\x1f\x7f]")
 _UNSAFE_PROGRAM = pattern("[\x00-\x20\x7f'\"\\\\]")
 _DOTS = pattern(r"(?:^|/)\.\.?(?:/|$)")
-_CONTAINER = ("image", "volumes", "networks", "hostname")
+_CONTAINER = ("image", "entrypoint", "volumes", "networks", "hostname")
 
 
 def canonical(resource: Resource) -> State:
     """The state of the units that this resource asks for. Raises UnsupportedSpec, naming the field."""
     spec = resource.spec
-    wanted: dict[str, Json] = {"scope": _scope(spec), "command": _command(spec.get("command"))}
+    wanted: dict[str, Json] = {}
+    limits = Limits()
+    with limits:
+        wanted["scope"] = _scope(spec)
+    with limits:
+        wanted["command"] = _command(spec.get("command"))
     directory = spec.get("workingDirectory")
     if directory not in (None, "~", "~/"):
-        wanted["directory"] = _directory(cast(str, directory), spec)
+        with limits:
+            wanted["directory"] = _directory(cast(str, directory), spec)
     if spec.get("environment"):
-        wanted["environment"] = _environment(cast("Mapping[str, str]", spec["environment"]))
+        with limits:
+            wanted["environment"] = _environment(cast("Mapping[str, str]", spec["environment"]))
     if spec.get("user") is not None:
         wanted["user"] = spec["user"]
-    more = _service(spec) if resource.id.kind == "Service" else _automation(spec, cast(str, wanted["scope"]))
-    _refuse_long(wanted)
-    return State(wanted | more)
+    more = _service if resource.id.kind == "Service" else _automation
+    with limits:
+        wanted |= more(spec)
+    _refuse_long(wanted, limits)
+    limits.end()
+    return State(wanted)
 
 
 def _scope(spec: Mapping[str, Json]) -> str:
@@ -50,33 +61,32 @@ def _scope(spec: Mapping[str, Json]) -> str:
     return scope or ("system" if user is not None else "")
 
 
-def _automation(spec: Mapping[str, Json], scope: str) -> dict[str, Json]:
+def _automation(spec: Mapping[str, Json]) -> dict[str, Json]:
     schedule, missed, zone = spec["schedule"], spec.get("missed"), spec.get("timezone")
+    limits = Limits()
     if spec.get("requires"):
-        raise UnsupportedSpec(
-            "systemd has no keychain and no screen to offer", field="requires", hint="use scheduler: launchd"
-        )
-    if schedule == {"at": "login"} and scope == "system":
-        raise UnsupportedSpec(
-            "nobody logs in to the manager of the machine", field="schedule", hint="use scope: user, or {at: boot}"
-        )
+        cause = "systemd has no keychain and no screen to offer"
+        limits.add(cause, field="requires", hint="use scheduler: launchd")
+    if schedule == {"at": "login"} and (spec.get("scope") == "system" or spec.get("user") is not None):
+        cause = "nobody logs in to the manager of the machine"
+        limits.add(cause, field="schedule", hint="use scope: user, or {at: boot}")
     found: dict[str, Json] = {"schedule": schedule}
     if missed == "all":
-        raise UnsupportedSpec(
-            "systemd makes up for missed runs with one", field="missed", hint="use scheduler: embedded, or latest"
-        )
+        cause = "systemd makes up for missed runs with one"
+        limits.add(cause, field="missed", hint="use scheduler: embedded, or latest")
     if missed == "latest":
         if not _in_calendar(schedule):
-            raise UnsupportedSpec(
-                "systemd catches up on runs at a time of day only, not on those counted from the last run or boot",
-                field="missed",
-                hint="write five cron fields, or an interval that divides the hour or the day",
+            cause = "systemd catches up on runs at a time of day only, not on those counted from the last run or boot"
+            hint = (
+                "write five cron fields, or an interval that divides the hour or the day; or use scheduler: embedded"
             )
+            limits.add(cause, field="missed", hint=hint)
         found["missed"] = missed
     if zone is not None:
         if not _in_calendar(schedule):
-            raise UnsupportedSpec("this schedule knows no time of day", field="timezone", hint="leave timezone out")
+            limits.add("this schedule knows no time of day", field="timezone", hint="leave timezone out")
         found["timezone"] = zone
+    limits.end()
     return found
 
 
@@ -91,14 +101,15 @@ def _in_calendar(schedule: Json) -> bool:
 
 
 def _service(spec: Mapping[str, Json]) -> dict[str, Json]:
+    limits = Limits()
     for field in _CONTAINER:
         if spec.get(field):
-            raise UnsupportedSpec("only a container has this", field=field, hint="use supervisor: container")
+            limits.add("only a container has this", field=field, hint="use supervisor: container")
     if spec.get("pull", "missing") != "missing":
-        raise UnsupportedSpec("only a container has an image", field="pull", hint="use supervisor: container")
+        limits.add("only a container has an image", field="pull", hint="use supervisor: container")
     for port in cast("Sequence[Mapping[str, Json]]", spec.get("ports") or ()):
         if port.get("target", port["host"]) != port["host"]:
-            raise UnsupportedSpec(
+            limits.add(
                 f"a program listens on its own port: {port['host']} cannot lead to {port['target']}",
                 field="ports",
                 hint="use supervisor: container",
@@ -107,7 +118,8 @@ def _service(spec: Mapping[str, Json]) -> dict[str, Json]:
     stop = cast("Mapping[str, Json]", spec.get("stop") or {})
     grace = cast(float, stop.get("grace", 10))
     if grace <= 0:
-        raise UnsupportedSpec("systemd takes no grace for endless", field="stop.grace", hint="write for example 1s")
+        limits.add("systemd takes no grace for endless", field="stop.grace", hint="write for example 1s")
+    limits.end()
     # Durations to the millisecond; systemd rounds finer ones anyway.
     number = int(grace) if grace == int(grace) else round(grace, 3)
     found: dict[str, Json] = {
@@ -160,10 +172,13 @@ def _directory(directory: str, spec: Mapping[str, Json]) -> str:
 
 
 def _environment(environment: Mapping[str, str]) -> Mapping[str, str]:
+    limits = Limits()
     for name, value in environment.items():
         if not _VARIABLE.fullmatch(name):
-            raise UnsupportedSpec(f"{name!r} is not the name of a variable", field="environment")
-        _refuse_forbidden("environment", value)
+            limits.add(f"{name!r} is not the name of a variable", field=f"environment.{name}")
+        with limits:
+            _refuse_forbidden(f"environment.{name}", value)
+    limits.end()
     return dict(environment)
 
 
@@ -172,7 +187,7 @@ def _refuse_forbidden(field: str, *texts: str) -> None:
         raise UnsupportedSpec("a character in it cannot stand in a unit file", field=field)
 
 
-def _refuse_long(wanted: Mapping[str, Json]) -> None:
-    for field in ("command", "directory", "environment"):
-        if len(str(wanted.get(field, ""))) * 4 > LINE_LIMIT:
-            raise UnsupportedSpec("it is too long for a line of a unit file", field=field)
+def _refuse_long(wanted: Mapping[str, Json], limits: Limits) -> None:
+    for name, field in (("command", "command"), ("directory", "workingDirectory"), ("environment", "environment")):
+        if len(str(wanted.get(name, ""))) * 4 > LINE_LIMIT:
+            limits.add("it is too long for a line of a unit file", field=field, hint="put it into a script or a file")

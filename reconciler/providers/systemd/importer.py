@@ -169,7 +169,7 @@ def _fitting(kind: str, spec: Mapping[str, Json]) -> None:
     except ValueError as error:
         raise _Cannot(f"a manifest would refuse it: {error}") from None
     except UnsupportedSpec as error:
-        raise _Cannot(error.message) from error
+        raise _Cannot("; ".join(limit.message for limit in error.limits)) from error
 
 
 def _name(unit: str, taken: set[str]) -> str:

@@ -49,6 +49,11 @@ class Systemd:
         text = state.attributes.get("text")
         return text if isinstance(text, str) else document(render(id, state.attributes))
 
+    def unmarked(self, id: ResourceId, state: State, document: str) -> str:  # noqa: ARG002
+        from reconciler.providers.systemd.units import unmarked
+
+        return unmarked(document.encode()).decode()
+
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         from reconciler.providers.systemd.observe import observe
 

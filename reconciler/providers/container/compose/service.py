@@ -11,8 +11,8 @@ from reconciler.model.data import Json
 from reconciler.providers.container.compose.draft import Draft, Incomplete, items, pairs, written
 from reconciler.providers.container.compose.mounts import configs, secrets, volumes
 from reconciler.providers.container.compose.variables import dotenv
+from reconciler.providers.container.spec import POLICIES, RESTART_NOTES
 
-_POLICIES = {"always": "always", "unless-stopped": "always", "on-failure": "on-failure", "no": "no"}
 _PULL = {"always": "always", "never": "never", "missing": "missing", "if_not_present": "missing"}
 _PORT = re.compile(
     r"(?:(?P<address>[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?P<host>[0-9]+)(?:-(?P<last>[0-9]+))?"
@@ -157,7 +157,9 @@ def _restart(draft: Draft, value: Json) -> None:
     word = "no" if value is False else str(value).partition(":")[0]
     if ":" in str(value):
         draft.lose("the number of restarts", "restart")
-    draft.spec["restart"] = {"policy": _POLICIES.get(word, "no")}
+    if word in RESTART_NOTES:
+        draft.say(RESTART_NOTES[word], "restart")
+    draft.spec["restart"] = {"policy": POLICIES.get(word, "no")}
 
 
 def _depends(draft: Draft, value: Json) -> None:
