@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.session import DEFAULT_PATH, output_option, print_json, wants_colour
 from reconciler.host.protocol import Host
 from reconciler.model.errors import LoadError, ReconcileError
-from reconciler.settings import FILE_NAME, Folders, find, folders
+from reconciler.settings import FILE_NAME, Folders, Settings, find, folders, read, this_machine
+
+if TYPE_CHECKING:
+    from reconciler.model.state import Owned
+    from reconciler.registry import Registry
 
 _LITTLE, _TOO_LITTLE = 100 * 2**20, 10 * 2**20  # bytes free for the journal
 _DAEMONS = frozenset({"cron", "crond"})
@@ -55,11 +60,14 @@ def command(output: str) -> int:
     \b
     Exit code: 1 when a check fails, else 0.
     """
-    from reconciler.host.local import LocalHost
     from reconciler.host.readonly import ReadOnlyHost
 
-    places = folders(os.environ, root=os.geteuid() == 0)
-    found = examine(Machine(ReadOnlyHost(LocalHost()), places, Path(DEFAULT_PATH)))
+    places, tree = folders(os.environ, root=os.geteuid() == 0), Path(DEFAULT_PATH)
+    try:
+        settings = read(tree, None)
+    except ReconcileError:  # told by the check of the settings
+        settings = Settings()
+    found = examine(Machine(ReadOnlyHost(this_machine(places, settings)), places, tree))
     failed = any(finding.mark is Mark.FAIL for finding in found)
     if output == "json":
         checks = [{"name": f.name, "result": str(f.mark), "message": f.message, "hint": f.hint} for f in found]
@@ -76,14 +84,18 @@ def examine(machine: Machine) -> list[Finding]:
         try:
             found.extend(check(machine))  # what it found before it failed stays
         except LoadError as error:
-            first, more = error.problems[0], len(error.problems) - 1
-            rest = f" (and {more} more: `reconcile validate` shows them)" if more else ""
-            found.append(Finding(name, Mark.FAIL, f"{first.place}: {first.message}{rest}", first.hint or ""))
+            found.append(_unsound(name, error))
         except ReconcileError as error:
             found.append(Finding(name, Mark.FAIL, error.message, error.hint or ""))
         except OSError as error:
             found.append(Finding(name, Mark.FAIL, f"cannot look at {error.filename}: {error.strerror}"))
     return found
+
+
+def _unsound(name: str, error: LoadError) -> Finding:
+    first, more = error.problems[0], len(error.problems) - 1
+    rest = f" (and {more} more: `reconcile validate` shows them)" if more else ""
+    return Finding(name, Mark.FAIL, f"{first.place}: {first.message}{rest}", first.hint or "")
 
 
 def _text(found: list[Finding], *, colour: bool) -> str:
@@ -153,28 +165,42 @@ def _plugins(machine: Machine) -> Iterator[Finding]:
 
 def _backends(machine: Machine) -> Iterator[Finding]:
     """Can each backend be used, be read, and will it run what it holds?"""
-    from reconciler.engine.intents import PREFERENCE
-    from reconciler.provider import HasHealth, Unsupported
+    from reconciler.cli.doctor_backends import about, wanted
+
+    host, known = machine.host, _known(machine)
+    try:
+        asked = wanted(host, machine.tree, _inventory(machine), known)
+    except LoadError as error:
+        yield _unsound("manifests", error)
+        asked = wanted(host, machine.tree / "none", _inventory(machine), known)
+    for name, provider in known.providers.items():
+        for said in about(host, name, provider, asked.get(name, ())):
+            mark = Mark.OK if said.good else Mark.FAIL if said.needed else Mark.WARN
+            yield Finding(said.name, mark, said.message, said.hint)
+
+
+def _known(machine: Machine) -> Registry:
+    """With the plugins of the settings where these are sound: whether they are, other checks tell."""
     from reconciler.registry import registry
 
-    for name, provider in registry().providers.items():
-        support = provider.probe(machine.host)
-        if isinstance(support, Unsupported):
-            needed = name == PREFERENCE[machine.host.facts().platform][0]  # the others are a matter of taste
-            message = (
-                support.why if needed else f"not usable here, which matters only where you want it: {support.why}"
-            )
-            yield Finding(name, Mark.FAIL if needed else Mark.OK, message, support.hint or "")
-            continue
-        try:
-            provider.observe(machine.host, ())
-            yield Finding(name, Mark.OK, "is installed, and you may use it")
-        except ReconcileError as error:
-            yield Finding(name, Mark.FAIL, error.message, error.hint or "")
-        if isinstance(provider, HasHealth):
-            why = provider.health(machine.host, ())
-            hint = "start it, and let it start with the host, or nothing that it holds will ever run"
-            yield Finding(name, Mark.FAIL, why, hint) if why else Finding(name, Mark.OK, "will run what it holds")
+    beside = find(machine.tree)
+    try:
+        return registry(_listed_plugins(machine), beside.parent if beside is not None else None)
+    except (ReconcileError, ImportError, AttributeError):
+        return registry()
+
+
+def _inventory(machine: Machine) -> tuple[Owned, ...]:
+    """What is ours, as far as the journal can be read: whether it can, its own check tells."""
+    from reconciler.journal.journal import FILE, Journal
+
+    if not (machine.folders.state / FILE).exists():
+        return ()
+    try:
+        with Journal.open(machine.folders.state, clock=machine.host.clock, read_only=True) as journal:
+            return journal.inventory()
+    except ReconcileError:
+        return ()
 
 
 def _folders(machine: Machine) -> Iterator[Finding]:

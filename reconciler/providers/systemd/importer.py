@@ -47,7 +47,7 @@ def foreign(host: Host, user: str | None) -> tuple[Imported, ...]:
     if user not in (None, host.facts().user):
         raise ObserveError(f"cannot read the units of {user}: run this as {user}")
     try:
-        found = managers(host, ())
+        found = managers(host, {})
         look = Look(host, found.get(default_of(host)) or next(iter(found.values())))
         taken = {id_.name for id_ in look.ours()}
         return tuple(_imported(other, look, taken) for other in others(host, look))

@@ -21,9 +21,12 @@ LOOK, WORK = 15.0, 110.0  # seconds: a start may take systemd's own 90
 _ABOUT = "Version,UnitPath,SystemState,UnitsLoadTimestamp,UnitsLoadFinishTimestamp"
 _SILENT = ("Failed to connect to bus", "System has not been booted", "Failed to get D-Bus connection")
 _UNPACK = 'd=$(mktemp -d) && trap \'rm -rf "$d"\' EXIT && cd "$d" && tar -xf - && systemd-analyze verify "$@" 2>&1'
+_NO_PROGRAM = (
+    "install that program, or correct the `command` in the manifest: its file is not there, or may not be run"
+)
 _HINTS = {
     "user": "log in as that user, or set XDG_RUNTIME_DIR=/run/user/$(id -u), with `loginctl enable-linger` done once",
-    "system": "this machine was not booted by systemd: use scope: user, or another scheduler",
+    "system": "this machine was not booted by systemd: write `scope: user` where a user manager runs",
 }
 
 
@@ -105,7 +108,9 @@ def tell(host: Host, scope: Scope, verb: str, *names: str, options: Sequence[str
     done = host.execute(systemctl(scope, verb, *options, *(("--", *names) if names else ())), timeout=WORK)
     if done.code != 0:
         said = _text(done.stderr) or f"exit status {done.code}"
-        raise ApplyError(f"cannot {verb} units of the {scope} manager: {said}", hint=_journal(scope, names))
+        raise ApplyError(
+            f"cannot {verb} units of the {scope} manager: {said}", hint=journal(scope, names[0]) if names else None
+        )
 
 
 def start(host: Host, scope: Scope, names: Sequence[str]) -> None:
@@ -119,7 +124,7 @@ def start(host: Host, scope: Scope, names: Sequence[str]) -> None:
     last = " | ".join(line.strip() for line in _text(about.stdout).splitlines() if line.strip())
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     said = " ".join(_text(done.stderr).split())
-    raise ApplyError(f"cannot start {failed[0]}{more}: {last or said}"[:2000], hint=_journal(scope, failed))
+    raise ApplyError(f"cannot start {failed[0]}{more}: {last or said}"[:2000], hint=journal(scope, failed[0]))
 
 
 def verify(host: Host, scope: Scope, files: Mapping[str, bytes]) -> None:
@@ -131,7 +136,8 @@ def verify(host: Host, scope: Scope, files: Mapping[str, bytes]) -> None:
     ours = [line for line in lines if any(name in line for name in files)]
     if done.code != 0 or ours:
         said = "; ".join(line.rsplit("/", 1)[-1] if line.startswith("/tmp/") else line for line in ours or lines)  # noqa: S108
-        raise ApplyError(f"cannot install units: systemd-analyze verify refuses them: {said or done.code}")
+        hint = _NO_PROGRAM if " is not executable" in said else None
+        raise ApplyError(f"cannot install units: systemd-analyze verify refuses them: {said or done.code}", hint=hint)
 
 
 def _packed(files: Mapping[str, bytes]) -> bytes:
@@ -164,9 +170,10 @@ def _asked(host: Host, scope: Scope, *arguments: str) -> Completed:
     return done
 
 
-def _journal(scope: Scope, names: Sequence[str]) -> str | None:
+def journal(scope: Scope, name: str) -> str:
+    """Where a unit's own words are."""
     user = " --user" if scope == "user" else ""
-    return f"`journalctl{user} -u {names[0]}` has the rest" if names else None
+    return f"`journalctl{user} -u {name}` has what it said"
 
 
 def _properties(block: bytes) -> dict[str, str]:
