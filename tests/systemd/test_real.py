@@ -222,6 +222,28 @@ def test_a_foreign_timer_is_imported_as_a_manifest(real: RealHost) -> None:
     assert odd.why
 
 
+def test_what_runs_and_can_be_no_manifest_is_listed_with_the_reason(real: RealHost, tmp_path: Path) -> None:
+    text = "[Service]\nExecStart=/bin/sleep 100%%i\n[Install]\nWantedBy=default.target\n"
+    for name in ("my-notes@.service", "my-unused@.service", "my-own@x.service"):
+        (folder() / name).write_text(text)
+    (folder() / "my-alone.timer").write_text("[Timer]\nOnCalendar=daily\nUnit=elsewhere.service\n")
+    (tmp_path / "my-linked.service").write_text(text)
+    (folder() / "my-linked.service").symlink_to(tmp_path / "my-linked.service")
+    systemctl("daemon-reload")
+    systemctl("enable", "my-notes@home.service")
+    systemctl("start", "my-notes@work.service")
+    found = PROVIDER.foreign(real, None)
+    assert {one.manifest for one in found} == {None}
+    assert {one.where.rpartition("/")[2]: str(one.why).partition(",")[0] for one in found} == {
+        "my-alone.timer": "it starts elsewhere.service",
+        "my-linked.service": "it is a link to a file elsewhere",
+        "my-notes@home.service": "it is an instance of the template my-notes@.service",
+        "my-notes@work.service": "it is an instance of the template my-notes@.service",
+        "my-own@x.service": "its name has an instance in it",
+        "my-unused@.service": "it is a template",
+    }
+
+
 def timed(work: Callable[[], object], times: int = 1) -> float:
     spent = []
     for _ in range(times):
