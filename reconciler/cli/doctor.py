@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,10 +15,6 @@ from reconciler.cli.session import DEFAULT_PATH, output_option, print_json, want
 from reconciler.host.protocol import Host
 from reconciler.model.errors import LoadError, ReconcileError
 from reconciler.settings import FILE_NAME, Folders, Settings, find, folders, read, this_machine
-
-if TYPE_CHECKING:
-    from reconciler.model.state import Owned
-    from reconciler.registry import Registry
 
 _LITTLE, _TOO_LITTLE = 100 * 2**20, 10 * 2**20  # bytes free for the journal
 _DAEMONS = frozenset({"cron", "crond"})
@@ -67,7 +62,8 @@ def command(output: str) -> int:
         settings = read(tree, None)
     except ReconcileError:  # told by the check of the settings
         settings = Settings()
-    found = examine(Machine(ReadOnlyHost(this_machine(places, settings)), places, tree))
+    host = ReadOnlyHost(this_machine(places, settings), lambda what: click.echo(what, err=True))
+    found = examine(Machine(host, places, tree))
     failed = any(finding.mark is Mark.FAIL for finding in found)
     if output == "json":
         checks = [{"name": f.name, "result": str(f.mark), "message": f.message, "hint": f.hint} for f in found]
@@ -127,28 +123,22 @@ def _platform(machine: Machine) -> Iterator[Finding]:
 
 
 def _settings(machine: Machine) -> Iterator[Finding]:
+    from reconciler.cli.doctor_backends import listed_plugins
+
     path = find(machine.tree)
     if path is None:
         yield Finding("settings", Mark.OK, f"no {FILE_NAME} here, so the defaults hold")
         return
-    _listed_plugins(machine)
+    listed_plugins(machine.tree)
     yield Finding("settings", Mark.OK, f"{path} is valid")
 
 
-def _listed_plugins(machine: Machine) -> tuple[str, ...]:
-    """Read without the cache: looking must not fill it."""
-    from reconciler.load.settings_file import settings_values
-
-    path = find(machine.tree)
-    names = settings_values(path, path.read_bytes())["plugins"] if path is not None else []
-    return tuple(map(str, names)) if isinstance(names, list) else ()
-
-
 def _plugins(machine: Machine) -> Iterator[Finding]:
+    from reconciler.cli.doctor_backends import listed_plugins
     from reconciler.registry import registry
 
     try:
-        names = _listed_plugins(machine)
+        names = listed_plugins(machine.tree)
     except LoadError:  # told by the check of the settings
         names = ()
     beside = find(machine.tree) if names else None
@@ -165,42 +155,19 @@ def _plugins(machine: Machine) -> Iterator[Finding]:
 
 def _backends(machine: Machine) -> Iterator[Finding]:
     """Can each backend be used, be read, and will it run what it holds?"""
-    from reconciler.cli.doctor_backends import about, wanted
+    from reconciler.cli.doctor_backends import about, inventory, known, wanted
 
-    host, known = machine.host, _known(machine)
+    host, registry = machine.host, known(machine.tree)
+    owned = inventory(host, machine.folders.state)
     try:
-        asked = wanted(host, machine.tree, _inventory(machine), known)
+        asked = wanted(host, machine.tree, owned, registry)
     except LoadError as error:
         yield _unsound("manifests", error)
-        asked = wanted(host, machine.tree / "none", _inventory(machine), known)
-    for name, provider in known.providers.items():
+        asked = wanted(host, None, owned, registry)
+    for name, provider in registry.providers.items():
         for said in about(host, name, provider, asked.get(name, ())):
             mark = Mark.OK if said.good else Mark.FAIL if said.needed else Mark.WARN
             yield Finding(said.name, mark, said.message, said.hint)
-
-
-def _known(machine: Machine) -> Registry:
-    """With the plugins of the settings where these are sound: whether they are, other checks tell."""
-    from reconciler.registry import registry
-
-    beside = find(machine.tree)
-    try:
-        return registry(_listed_plugins(machine), beside.parent if beside is not None else None)
-    except (ReconcileError, ImportError, AttributeError):
-        return registry()
-
-
-def _inventory(machine: Machine) -> tuple[Owned, ...]:
-    """What is ours, as far as the journal can be read: whether it can, its own check tells."""
-    from reconciler.journal.journal import FILE, Journal
-
-    if not (machine.folders.state / FILE).exists():
-        return ()
-    try:
-        with Journal.open(machine.folders.state, clock=machine.host.clock, read_only=True) as journal:
-            return journal.inventory()
-    except ReconcileError:
-        return ()
 
 
 def _folders(machine: Machine) -> Iterator[Finding]:

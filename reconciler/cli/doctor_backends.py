@@ -17,7 +17,8 @@ from reconciler.load.desired import load
 from reconciler.model.errors import ReconcileError
 from reconciler.model.state import Owned
 from reconciler.provider import HasAdvice, HasHealth, Provider, Unsupported, Wanted
-from reconciler.registry import Registry
+from reconciler.registry import Registry, registry
+from reconciler.settings import find
 
 _START = "start it, and let it start with the host, or nothing that it holds will ever run"
 
@@ -33,13 +34,48 @@ class Said:
     hint: str = ""
 
 
-def wanted(host: Host, tree: Path, inventory: Sequence[Owned], known: Registry) -> Mapping[str, Sequence[Wanted]]:
+def listed_plugins(tree: Path) -> tuple[str, ...]:
+    """Read without the cache: looking must not fill it. Raises LoadError."""
+    from reconciler.load.settings_file import settings_values
+
+    path = find(tree)
+    names = settings_values(path, path.read_bytes())["plugins"] if path is not None else []
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def known(tree: Path) -> Registry:
+    """With the plugins of the settings where these are sound: whether they are, another check tells."""
+    beside = find(tree)
+    try:
+        return registry(listed_plugins(tree), beside.parent if beside is not None else None)
+    except (ReconcileError, ImportError, AttributeError):
+        return registry()
+
+
+def inventory(host: Host, state: Path) -> tuple[Owned, ...]:
+    """What is ours, as far as the journal can be read: whether it can, another check tells."""
+    from reconciler.journal.journal import FILE, Journal
+
+    if not (state / FILE).exists():
+        return ()
+    try:
+        with Journal.open(state, clock=host.clock, read_only=True) as journal:
+            return journal.inventory()
+    except ReconcileError:
+        return ()
+
+
+def wanted(
+    host: Host, tree: Path | None, owned: Sequence[Owned], registry: Registry
+) -> Mapping[str, Sequence[Wanted]]:
     """What a plan would look for, by backend. Raises LoadError where the manifests are not sound."""
-    resources = load(tree, kinds=known.kinds, host=host, cache_dir=None).resources if tree.exists() else ()
-    support = Supports(host, known.providers)
-    return wanted_by_provider(
-        resolve_intents(resources, known.providers, host.facts(), inventory, support), inventory
+    resources = (
+        load(tree, kinds=registry.kinds, host=host, cache_dir=None).resources
+        if tree is not None and tree.exists()
+        else ()
     )
+    support = Supports(host, registry.providers)
+    return wanted_by_provider(resolve_intents(resources, registry.providers, host.facts(), owned, support), owned)
 
 
 def about(host: Host, name: str, provider: Provider, asked: Sequence[Wanted]) -> Iterator[Said]:
