@@ -23,8 +23,8 @@ from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
-from reconciler.model.errors import ExitCode, ReconcileError
-from reconciler.model.event import Listener, ignore
+from reconciler.model.errors import ExitCode, ObserveError, ReconcileError
+from reconciler.model.event import Event, EventType, Listener, ignore
 from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Intent, Request
 from reconciler.model.mask import Mask
@@ -94,14 +94,16 @@ class App:
         journal: Journal | None = None,
         mask_key: str | None = None,
         ours: tuple[Resource, ...] | None = None,
+        unseen: dict[str, ObserveError] | None = None,
     ) -> Planned:
         """load → observe → diff → guard → plan. Writes nothing, neither host nor journal.
 
         `mask_key` is that of an earlier plan, to make one that can be compared with it. `ours` is what
-        `reconcile self` wants from now on; without it, what it installed stays.
+        `reconcile self` wants from now on; without it, what it installed stays. With `unseen`, backends that cannot
+        be looked at are noted there and left out: such a plan is to be read, never to be carried out.
         """
         desired = self.load() if desired is None else desired
-        wanted, snapshot = self._look(desired, journal, ours, request.whole_tree)
+        wanted, snapshot = self._look(desired, journal, ours, request.whole_tree, unseen=unseen)
         snapshot = own.spared(snapshot) if ours is None else snapshot
         desired = with_sources(desired, wanted, self.registry.providers)
         if mask_key is not None:
@@ -180,25 +182,30 @@ class App:
         whole_tree: bool = True,
         *,
         also: frozenset[str] = frozenset(),
+        unseen: dict[str, ObserveError] | None = None,
     ) -> tuple[tuple[Intent, ...], Snapshot]:
         """Intents and the snapshot that they are decided on, from one look at the host."""
         if journal is None:
             with self.journal() as reading:
-                return self._look(desired, reading, ours, whole_tree, also=also)
+                return self._look(desired, reading, ours, whole_tree, also=also, unseen=unseen)
         from reconciler.journal.lock import holder
 
-        host, providers = ReadOnlyHost(self.host), self.registry.providers
+        host, providers = ReadOnlyHost(self.host, self._note), self.registry.providers
         applying = holder(self.folders.state) if journal.read_only else None
         remembered = memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
         mine = own.in_force(journal, remembered.inventory, providers, support) if ours is None else ours
         resources = own.joined(desired.resources, mine if whole_tree else ())
         wanted = resolve_intents(resources, providers, host.facts(), remembered.inventory, support)
-        seen = observe(host, providers, wanted, remembered, support, also.intersection(providers))
+        seen = observe(host, providers, wanted, remembered, support, also.intersection(providers), unseen)
+        wanted = tuple(intent for intent in wanted if intent.provider not in (unseen or ()))
         snapshot = replace(seen, own=mine)
         if host.facts().runner:
             snapshot = replace(snapshot, jobs=jobs.remembered(self.folders.state, wanted, snapshot.inventory))
         return wanted, snapshot
+
+    def _note(self, what: str) -> None:
+        self.listener(Event(EventType.NOTED, what))
 
     @contextmanager
     def journal(self) -> Iterator[Journal]:

@@ -130,6 +130,15 @@ class HasHealth(Protocol):
 
 
 @runtime_checkable
+class HasAdvice(Protocol):
+    """Knows what a person should hear about the backend on this host before relying on it."""
+
+    def advice(self, host: Host) -> tuple[Finding, ...]:
+        """For `reconcile doctor`: limits of a backend that can be used. Reads only."""
+        ...
+
+
+@runtime_checkable
 class HasWatchPaths(Protocol):
     """Knows which files change when the backend does."""
 

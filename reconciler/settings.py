@@ -81,8 +81,11 @@ def find(tree: Path) -> Path | None:
         raise ReconcileError(f"cannot look for {FILE_NAME} above {tree}: {error.strerror}") from error
 
 
-def read(tree: Path, cache: Path) -> Settings:
-    """The settings that apply to a tree. Raises LoadError with every problem of the file."""
+def read(tree: Path, cache: Path | None) -> Settings:
+    """The settings that apply to a tree. Raises LoadError with every problem of the file.
+
+    Without a folder for the cache nothing is remembered.
+    """
     path = find(tree)
     if path is None:
         return Settings()
@@ -91,13 +94,14 @@ def read(tree: Path, cache: Path) -> Settings:
     except OSError as error:
         raise LoadError((Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"),)) from error
     key = bytes_digest(f"{__version__} {path}\n".encode(errors="surrogateescape") + content)
-    remembered = _recall(cache / "settings.json", key)
+    remembered = _recall(cache / "settings.json", key) if cache is not None else None
     if remembered is not None:
         return remembered
     from reconciler.load.settings_file import settings_values
 
     settings = _settings(settings_values(path, content), str(path))
-    _remember(cache / "settings.json", key, settings)
+    if cache is not None:
+        _remember(cache / "settings.json", key, settings)
     return settings
 
 

@@ -14,7 +14,7 @@ import click
 from reconciler.cli.session import DEFAULT_PATH, output_option, print_json, wants_colour
 from reconciler.host.protocol import Host
 from reconciler.model.errors import LoadError, ReconcileError
-from reconciler.settings import FILE_NAME, Folders, closed_to_others, find, folders
+from reconciler.settings import FILE_NAME, Folders, Settings, closed_to_others, find, folders, read, this_machine
 
 _LITTLE, _TOO_LITTLE = 100 * 2**20, 10 * 2**20  # bytes free for the journal
 _DAEMONS = frozenset({"cron", "crond"})
@@ -54,11 +54,15 @@ def command(output: str) -> int:
     \b
     Exit code: 1 when a check fails, else 0.
     """
-    from reconciler.host.local import LocalHost
     from reconciler.host.readonly import ReadOnlyHost
 
-    places = folders(os.environ, root=os.geteuid() == 0)
-    found = examine(Machine(ReadOnlyHost(LocalHost()), places, Path(DEFAULT_PATH)))
+    places, tree = folders(os.environ, root=os.geteuid() == 0), Path(DEFAULT_PATH)
+    try:
+        settings = read(tree, None)
+    except ReconcileError:  # told by the check of the settings
+        settings = Settings()
+    host = ReadOnlyHost(this_machine(places, settings), lambda what: click.echo(what, err=True))
+    found = examine(Machine(host, places, tree))
     failed = any(finding.mark is Mark.FAIL for finding in found)
     if output == "json":
         checks = [{"name": f.name, "result": str(f.mark), "message": f.message, "hint": f.hint} for f in found]
@@ -78,14 +82,18 @@ def examine(machine: Machine) -> list[Finding]:
         try:
             found.extend(check(machine))  # what it found before it failed stays
         except LoadError as error:
-            first, more = error.problems[0], len(error.problems) - 1
-            rest = f" (and {more} more: `reconcile validate` shows them)" if more else ""
-            found.append(Finding(name, Mark.FAIL, f"{first.place}: {first.message}{rest}", first.hint or ""))
+            found.append(_unsound(name, error))
         except ReconcileError as error:
             found.append(Finding(name, Mark.FAIL, error.message, error.hint or ""))
         except OSError as error:
             found.append(Finding(name, Mark.FAIL, f"cannot look at {error.filename}: {error.strerror}"))
     return found
+
+
+def _unsound(name: str, error: LoadError) -> Finding:
+    first, more = error.problems[0], len(error.problems) - 1
+    rest = f" (and {more} more: `reconcile validate` shows them)" if more else ""
+    return Finding(name, Mark.FAIL, f"{first.place}: {first.message}{rest}", first.hint or "")
 
 
 def _platform(machine: Machine) -> Iterator[Finding]:
@@ -99,28 +107,22 @@ def _platform(machine: Machine) -> Iterator[Finding]:
 
 
 def _settings(machine: Machine) -> Iterator[Finding]:
+    from reconciler.cli.doctor_backends import listed_plugins
+
     path = find(machine.tree)
     if path is None:
         yield Finding("settings", Mark.OK, f"no {FILE_NAME} here, so the defaults hold")
         return
-    _listed_plugins(machine)
+    listed_plugins(machine.tree)
     yield Finding("settings", Mark.OK, f"{path} is valid")
 
 
-def _listed_plugins(machine: Machine) -> tuple[str, ...]:
-    """Read without the cache: looking must not fill it."""
-    from reconciler.load.settings_file import settings_values
-
-    path = find(machine.tree)
-    names = settings_values(path, path.read_bytes())["plugins"] if path is not None else []
-    return tuple(map(str, names)) if isinstance(names, list) else ()
-
-
 def _plugins(machine: Machine) -> Iterator[Finding]:
+    from reconciler.cli.doctor_backends import listed_plugins
     from reconciler.registry import registry
 
     try:
-        names = _listed_plugins(machine)
+        names = listed_plugins(machine.tree)
     except LoadError:  # told by the check of the settings
         names = ()
     beside = find(machine.tree) if names else None
@@ -137,28 +139,19 @@ def _plugins(machine: Machine) -> Iterator[Finding]:
 
 def _backends(machine: Machine) -> Iterator[Finding]:
     """Can each backend be used, be read, and will it run what it holds?"""
-    from reconciler.engine.intents import PREFERENCE
-    from reconciler.provider import HasHealth, Unsupported
-    from reconciler.registry import registry
+    from reconciler.cli.doctor_backends import about, inventory, known, wanted
 
-    for name, provider in registry().providers.items():
-        support = provider.probe(machine.host)
-        if isinstance(support, Unsupported):
-            needed = name == PREFERENCE[machine.host.facts().platform][0]  # the others are a matter of taste
-            message = (
-                support.why if needed else f"not usable here, which matters only where you want it: {support.why}"
-            )
-            yield Finding(name, Mark.FAIL if needed else Mark.OK, message, support.hint or "")
-            continue
-        try:
-            provider.observe(machine.host, ())
-            yield Finding(name, Mark.OK, "is installed, and you may use it")
-        except ReconcileError as error:
-            yield Finding(name, Mark.FAIL, error.message, error.hint or "")
-        if isinstance(provider, HasHealth):
-            why = provider.health(machine.host, ())
-            hint = "start it, and let it start with the host, or nothing that it holds will ever run"
-            yield Finding(name, Mark.FAIL, why, hint) if why else Finding(name, Mark.OK, "will run what it holds")
+    host, registry = machine.host, known(machine.tree)
+    owned = inventory(host, machine.folders.state)
+    try:
+        asked = wanted(host, machine.tree, owned, registry)
+    except LoadError as error:
+        yield _unsound("manifests", error)
+        asked = wanted(host, None, owned, registry)
+    for name, provider in registry.providers.items():
+        for said in about(host, name, provider, asked.get(name, ())):
+            mark = Mark.OK if said.good else Mark.FAIL if said.needed else Mark.WARN
+            yield Finding(said.name, mark, said.message, said.hint)
 
 
 def _runner(machine: Machine) -> Iterator[Finding]:

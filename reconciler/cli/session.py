@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar, cast
 import click
 
 from reconciler.model.data import Json
-from reconciler.model.event import Listener, ignore
+from reconciler.model.event import Event, EventType, Listener
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -101,7 +101,13 @@ def addresses(texts: Iterable[str]) -> frozenset[ResourceId]:
         raise click.UsageError(str(error)) from error
 
 
-def application(path: Path, *, listener: Listener = ignore, signals: Signals | None = None) -> App:
+def noted(event: Event) -> None:
+    """What a command says that shows no other events."""
+    if event.type is EventType.NOTED:
+        sys.stderr.write(f"{event.message}\n")
+
+
+def application(path: Path, *, listener: Listener = noted, signals: Signals | None = None) -> App:
     """The wired application for PATH on this machine."""
     from reconciler.app import wire
 

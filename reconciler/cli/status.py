@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.app import App, Planned
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.journal import Journal
+    from reconciler.model.errors import ObserveError
 
 
 @click.command
@@ -26,7 +28,8 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
     """What is owned, stable, pending, drifting, quarantined; who is applying. Changes nothing.
 
     \b
-    Exit code: 0 whatever it says, 1 on an error. `reconcile plan --detailed-exitcode` tells a script.
+    Exit code: 0 whatever it says; 1 on an error, and when a backend could not be looked at, where the others are shown
+    all the same. `reconcile plan --detailed-exitcode` tells a script.
     """
     from reconciler.cli.render.rollout import status_text
     from reconciler.model.codec import encode
@@ -34,14 +37,19 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
 
     app = application(path)
     with app.journal() as journal:
-        planned = app.plan(app.request(), journal=journal) if path.exists() else None
-        status = replace(_status(app, journal, planned), runs=_runs(app))
+        unseen: dict[str, ObserveError] = {}
+        planned = app.plan(app.request(), journal=journal, unseen=unseen) if path.exists() else None
+        status = replace(_status(app, journal, planned), runs=_runs(app), unseen=_words(unseen))
         mask = Mask(journal.mask_key())
     if output == "json":
         print_json(mask.json(encode(status)))
     else:
         sys.stdout.write(status_text(status, mask=mask, colour=wants_colour(sys.stdout, os.environ)))
-    return 0
+    return int(bool(unseen))
+
+
+def _words(unseen: Mapping[str, ObserveError]) -> dict[str, str]:
+    return {name: f"{e.message}; what to do: {e.hint}" if e.hint else e.message for name, e in unseen.items()}
 
 
 def _runs(app: App) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
-from reconciler.engine.reasons import explain, mark_lost
+from reconciler.engine.reasons import absent, explain, mark_lost
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
@@ -118,11 +118,17 @@ class _Pass:
         elif applied is None:
             reason = "asked for by `reconcile self`" if intent.id.reserved else "new in the manifests"
             self._change(intent, Action.CREATE, None, Cause.NEW, reason)
-        elif intent.resource.drift is DriftPolicy.REVERT or intent.provider in self.snapshot.unsupported:
-            reason = "somebody removed it from the host: it is put back"
-            self._change(intent, Action.CREATE, None, Cause.DRIFT, reason)
         else:
-            self._leave_drift(intent, "somebody removed it from the host")
+            self._put_back(intent, *absent(applied, self.snapshot))
+
+    def _put_back(self, intent: Intent, cause: Cause, what: str) -> None:
+        """What was applied and is not there."""
+        if cause is not Cause.DRIFT:
+            self._change(intent, Action.CREATE, None, cause, what)
+        elif intent.resource.drift is DriftPolicy.REVERT or intent.provider in self.snapshot.unsupported:
+            self._change(intent, Action.CREATE, None, cause, f"{what}: it is put back")
+        else:
+            self._leave_drift(intent, what)
 
     def _adopt(self, intent: Intent, foreign: Sequence[Observed]) -> None:
         if len(foreign) != 1:
@@ -172,6 +178,9 @@ class _Pass:
             )
         elif not standing and self._may_prune():
             self.forget.append(id_)
+            if applied is not None and self.snapshot.left_with(applied) is not None:
+                _, what = absent(applied, self.snapshot)
+                self.skipped.append(Skip(id_, f"no manifest asks for it; {what}: it may still run where it was"))
 
     def _unwanted(self, id_: ResourceId, observed: Observed) -> None:
         applied = self.applied.get(id_)
@@ -281,7 +290,8 @@ class _Pass:
 
     def _entry(self, intent: Intent, state: State) -> Owned:
         resource = intent.resource
-        return Owned(intent.id, intent.provider, state, resource.protect, self.revision, resource.depends_on)
+        keeper = self.snapshot.keeper(intent.provider)
+        return Owned(intent.id, intent.provider, state, resource.protect, self.revision, resource.depends_on, keeper)
 
     def difference(self) -> Difference:
         return Difference(

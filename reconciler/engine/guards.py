@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.model.address import ResourceId
-from reconciler.model.change import Action, Cause, Change
+from reconciler.model.change import Action, Cause, Change, Danger, Hazard
 from reconciler.model.data import Json
 from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Difference, Intent, Request
@@ -36,7 +36,7 @@ def guard(
     revision: Revision,
 ) -> Verdict:
     """Every guard over one difference. Vetoes come in a fixed order, then by address."""
-    findings = _findings(difference.changes, snapshot, providers)
+    findings = (*_findings(difference.changes, snapshot, providers), *left_running(difference.changes, snapshot))
     changes = tuple(_with_hazards(change, findings) for change in difference.changes)
     vetoes = (
         *difference.vetoes,
@@ -106,6 +106,20 @@ def protection(changes: Sequence[Change], snapshot: Snapshot) -> tuple[Veto, ...
             hint = "put the manifest back, take `protect` out and apply; then it can go. Or release the resource"
             vetoes.append(Veto("protect", message, change.id, hint))
     return tuple(vetoes)
+
+
+def left_running(changes: Sequence[Change], snapshot: Snapshot) -> tuple[Finding, ...]:
+    """What is made anew while another backend of the same kind may still run it. A hazard, and no refusal."""
+    entries = {entry.id: entry for entry in snapshot.inventory}
+    found: list[Finding] = []
+    for change in changes:
+        entry = entries.get(change.id)
+        before = snapshot.left_with(entry) if entry is not None and change.action is Action.CREATE else None
+        if before is not None:
+            message = f"{change.id} may still run on {before}: then it runs twice"
+            hint = "stop it there, or ask that one again (for containers: DOCKER_HOST, or the docker context)"
+            found.append(Finding(message, (change.id,), hint, Hazard(Danger.DOUBLE_RUN, message, hint)))
+    return tuple(found)
 
 
 def limits(findings: Sequence[Finding]) -> tuple[Veto, ...]:

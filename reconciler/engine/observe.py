@@ -58,10 +58,12 @@ def observe(
     memory: Memory,
     support: Supports | None = None,
     also: frozenset[str] = frozenset(),
+    unseen: dict[str, ObserveError] | None = None,
 ) -> Snapshot:
     """One snapshot of every backend that is wanted, holds something of ours or is in `also`.
 
-    Raises ObserveError where one of these cannot be looked at.
+    Raises ObserveError where one of these cannot be looked at. With `unseen`, that is noted there instead, and the
+    snapshot knows of nothing that such a backend holds: no plan may be carried out on it.
     """
     found: list[Observed] = []
     notices: list[str] = []
@@ -76,6 +78,9 @@ def observe(
         try:
             observation = providers[name].observe(support.host(name), wanted.get(name, ()))
         except ObserveError as error:
+            if needed and unseen is not None:
+                unseen[name] = error
+                continue
             if needed or also:  # a snapshot is to be planned on elsewhere: nothing may be missing in it
                 raise
             notices.append(_unseen(name, error))
@@ -84,6 +89,7 @@ def observe(
         facts[name] = observation.facts
         notices += observation.notices
     inventory = _rebuilt(found) if memory.inventory_lost else memory.inventory
+    inventory = tuple(entry for entry in inventory if entry.provider not in (unseen or ()))
     lost = memory.inventory_lost and bool(inventory)
     return Snapshot(
         taken=host.clock.now(),

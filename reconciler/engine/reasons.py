@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Cause
 from reconciler.model.plan import Veto
-from reconciler.model.state import Observed, State
+from reconciler.model.state import Observed, Owned, Snapshot, State
 
 
 def explain(desired: State, observed: State, applied: State | None) -> tuple[Cause, str]:
@@ -17,6 +17,14 @@ def explain(desired: State, observed: State, applied: State | None) -> tuple[Cau
     if applied == observed:
         return Cause.PENDING, "the manifest changed"
     return Cause.PENDING, "the manifest changed, and somebody changed it on the host as well"
+
+
+def absent(entry: Owned, snapshot: Snapshot) -> tuple[Cause, str]:
+    """Why something that was applied is not there: somebody removed it, or another backend of its kind is asked."""
+    before = snapshot.left_with(entry)
+    if before is None:
+        return Cause.DRIFT, "somebody removed it from the host"
+    return Cause.PENDING, f"it was applied on {before}, and now {snapshot.keeper(entry.provider)} is asked"
 
 
 def mark_lost(id_: ResourceId, foreign: Observed) -> Veto:

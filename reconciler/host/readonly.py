@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -12,13 +13,28 @@ from reconciler.host.protocol import READING_METHODS, Clock, Completed, FileStat
 from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 
+PATIENCE = 10.0  # seconds; a busy engine was seen to take one for its list
+SILENCE = 2.0
+
 
 class ReadOnlyHost:
-    """Wraps a host. Reads pass through; writes raise HostError before anything happens."""
+    """Wraps a host. Reads pass through; writes raise HostError before anything happens.
 
-    def __init__(self, host: Host) -> None:
+    Somebody may be waiting for a look: a service that does not answer is given up after `patience` seconds, and
+    `tell` hears a sentence about it after `silence` seconds.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        tell: Callable[[str], None] | None = None,
+        *,
+        patience: float = PATIENCE,
+        silence: float = SILENCE,
+    ) -> None:
         self._host = host
         self.clock: Clock = host.clock
+        self._tell, self._patience, self._silence = tell, patience, silence
 
     def facts(self) -> HostFacts:
         return self._host.facts()
@@ -77,9 +93,27 @@ class ReadOnlyHost:
     ) -> Response:
         if method not in READING_METHODS:
             _refuse(method, target)
-        return self._host.request(
-            socket, method, target, body=body, headers=headers, timeout=timeout, limit=limit, each=each
-        )
+        timeout = min(timeout, self._patience)
+        with self._told(f"waiting for {socket} to answer, for at most {timeout:g} s"):
+            return self._host.request(
+                socket, method, target, body=body, headers=headers, timeout=timeout, limit=limit, each=each
+            )
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Say what is waited for, once that has taken a while."""
+        if self._tell is None:
+            yield
+            return
+        import threading
+
+        timer = threading.Timer(self._silence, self._tell, [what])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def status(self, path: Path) -> FileStatus | None:
         return self._host.status(path)

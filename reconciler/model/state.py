@@ -60,6 +60,7 @@ class Observed:
 class Observation:
     """What one provider saw in one look. `facts` are about the backend as a whole, for `review`.
 
+    Where a backend could be another one tomorrow (DOCKER_HOST), the fact `keeper` says which one was looked at.
     `notices` are sentences that the reader of a plan must know first.
     """
 
@@ -78,6 +79,7 @@ class Owned:
     protect: Protect | None = None
     revision: str = ""  # Revision.digest
     depends_on: tuple[ResourceId, ...] = ()  # kept, so that removals know their order without a manifest
+    keeper: str = ""  # which of several that its backend could talk to keeps it: "the engine at /run/docker.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,15 @@ class Snapshot:
     jobs: Mapping[str, Json] = field(default_factory=dict)  # settings of runs as they are, by digest
     durations: Mapping[str, float] = field(default_factory=dict)  # seconds: p95 of an automation's runs, by name
     own: tuple[Resource, ...] = ()  # what `reconcile self` installed here: wanted, whatever a tree says
+
+    def keeper(self, provider: str) -> str:
+        """Which one of its kind a backend talked to, where it says so."""
+        return str(self.facts.get(provider, {}).get("keeper", ""))
+
+    def left_with(self, entry: Owned) -> str | None:
+        """Who kept an entry when it was applied, where that is not who was looked at now."""
+        now = self.keeper(entry.provider)
+        return entry.keeper if now and entry.keeper not in ("", now) else None
 
 
 def without_ignored(desired: State, observed: State, ignore: Sequence[str]) -> State:

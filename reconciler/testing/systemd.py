@@ -109,6 +109,8 @@ class SystemdPrograms:
         service = {
             "NRestarts": str(manager.restarts.get(name, 0)),
             "ExecMainStartTimestampMonotonic": "1" if name in manager.started else "0",
+            "ExecMainCode": "1" if name in manager.failed else "0",
+            "ExecMainStatus": "1" if name in manager.failed else "0",
         }
         return (service if name.endswith(".service") else {}) | {
             "Id": name,

@@ -14,12 +14,14 @@ import pytest
 from reconciler.cli.doctor import Finding, Machine, Mark, examine
 from reconciler.cli.zones import compare
 from reconciler.host.fake import FakeHost
-from reconciler.host.protocol import Completed
+from reconciler.host.protocol import Completed, Response
 from reconciler.journal.lock import WriterLock
+from reconciler.model.errors import HostError
 from reconciler.model.state import HostFacts
 from reconciler.settings import Folders
+from reconciler.testing.systemd import SystemdPrograms
 from tests.cli import rollouts
-from tests.cli.workplace import Workplace
+from tests.cli.workplace import MANIFEST, Workplace
 
 
 def crontab(argv: Sequence[str], _stdin: bytes) -> Completed:
@@ -103,7 +105,7 @@ def test_a_missing_crontab_program_fails(tmp_path: Path) -> None:
 
 
 def test_a_user_whom_cron_does_not_allow_is_told_so(tmp_path: Path) -> None:
-    finding, _ = found(machine(tmp_path, FakeHost(programs={"crontab": refusing}, running={7: "cron"})), "crontab")
+    finding = only(machine(tmp_path, FakeHost(programs={"crontab": refusing}, running={7: "cron"})), "crontab")
     assert finding.mark is Mark.FAIL
     assert "not allowed" in finding.message
     assert "/etc/cron.allow" in finding.hint
@@ -113,6 +115,78 @@ def test_a_cron_daemon_that_does_not_run_fails(tmp_path: Path) -> None:
     installed, running = found(machine(tmp_path, FakeHost(programs={"crontab": crontab})), "crontab")
     assert installed.mark is Mark.OK
     assert (running.mark, running.message) == (Mark.FAIL, "no cron daemon is running on this host")
+
+
+def with_systemd(tmp_path: Path, user: str) -> tuple[Machine, SystemdPrograms]:
+    host = FakeHost(
+        programs={"crontab": crontab, "git": crontab},
+        running={7: "cron"},
+        facts=HostFacts("fake", "linux", user, "Europe/Berlin"),
+    )
+    sound = machine(tmp_path, host)
+    return sound, SystemdPrograms(host)
+
+
+def test_a_manager_that_a_manifest_needs_is_asked_as_a_plan_asks_it(tmp_path: Path) -> None:
+    sound, managers = with_systemd(tmp_path, "root")
+    manifest = MANIFEST.format(name="disk") + "  scheduler: systemd\n"
+    sound.tree.mkdir()
+    (sound.tree / "disk.yaml").write_text(manifest)
+    said = only(sound, "systemd")
+    assert said.mark is Mark.FAIL
+    assert "the units of Automation/disk: the system manager of systemd does not answer" in said.message
+    assert "`scheduler`" in said.hint
+    managers.system.answers = True
+    assert {each.mark for each in found(sound, "systemd")} == {Mark.OK}
+
+
+def test_a_silent_manager_that_nothing_needs_is_a_warning(tmp_path: Path) -> None:
+    sound, _ = with_systemd(tmp_path, "root")
+    (warning,) = [each for each in found(sound, "systemd") if each.mark is not Mark.OK][:1]
+    assert warning.mark is Mark.WARN
+    assert "the system manager of systemd does not answer" in warning.message
+
+
+def test_lingering_is_explained(tmp_path: Path) -> None:
+    sound, _ = with_systemd(tmp_path, "tester")
+    *usable, warning = found(sound, "systemd")
+    assert {each.mark for each in usable} == {Mark.OK}
+    assert warning.mark is Mark.WARN
+    assert "lingering is off for this user: what belongs to your own manager ends" in warning.message
+    assert "loginctl enable-linger" in warning.hint
+    assert isinstance(sound.host, FakeHost)
+    sound.host.files["/var/lib/systemd/linger/tester"] = b""
+    assert {each.mark for each in found(sound, "systemd")} == {Mark.OK}
+
+
+def test_an_engine_that_may_not_be_asked_is_told_of_once_and_not_to_be_started(tmp_path: Path) -> None:
+    def denied(*_: object) -> Response:
+        raise HostError("cannot talk to it: permission denied", hint="run as a user who may")
+
+    sound = machine(tmp_path)
+    assert isinstance(sound.host, FakeHost)
+    sound.host.services["/var/run/docker.sock"] = denied
+    said = only(sound, "container")
+    assert (said.mark, said.hint) == (Mark.WARN, "run as a user who may")
+    assert said.message.endswith("permission denied; no manifest asks for container")
+    sound.tree.mkdir()
+    (sound.tree / "web.yaml").write_text(
+        'apiVersion: reconciler/v1\nkind: Service\nmetadata: {name: web}\nspec: {image: "web:1"}\n'
+    )
+    assert only(sound, "container").mark is Mark.FAIL
+
+
+def test_manifests_that_are_not_sound_fail_and_the_backends_are_told_of_all_the_same(tmp_path: Path) -> None:
+    sound = machine(tmp_path)
+    sound.tree.mkdir()
+    (sound.tree / "a.yaml").write_text("kind: Automation\n")
+    assert only(sound, "manifests").mark is Mark.FAIL
+    assert {each.mark for each in found(sound, "crontab")} == {Mark.OK}
+
+
+def test_the_host_is_called_as_the_settings_call_it(workplace: Workplace) -> None:
+    workplace.write("reconciler.yaml", "host: {name: home-server}\n")
+    assert "\nok    host       home-server (linux), as " in workplace.run("doctor").out
 
 
 def test_a_missing_git_is_a_warning(tmp_path: Path) -> None:

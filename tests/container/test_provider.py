@@ -111,6 +111,10 @@ def test_garbage_is_not_an_empty_engine(said: bytes) -> None:
         PROVIDER.observe(host, ())
 
 
+def test_a_look_says_which_engine_was_asked() -> None:
+    assert PROVIDER.observe(fake_host(), ()).facts["keeper"] == "the engine at /var/run/docker.sock"
+
+
 def test_an_engine_that_hangs_or_fails_is_an_error_for_people() -> None:
     host = fake_host()
     engine_of(host).hang("GET /containers/json")

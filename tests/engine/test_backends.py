@@ -221,12 +221,12 @@ class Hidden(Picky):
         raise ObserveError("cannot look at the containers: permission denied")
 
 
-def first_look(*resources: Resource) -> Snapshot:
+def first_look(*resources: Resource, unseen: dict[str, ObserveError] | None = None) -> Snapshot:
     """With no journal, so that every backend is looked at."""
     providers: dict[str, Provider] = {"memory": MemoryProvider(Path(NOTES)), "container": Hidden("container", MEMOS)}
     host = FakeHost(files={NOTES: MINE})
     found = intents(resources, providers, host.facts(), (), lambda _name: None)
-    return observe(host, providers, found, Memory((), True, (), (), "k"))
+    return observe(host, providers, found, Memory((), True, (), (), "k"), unseen=unseen)
 
 
 def test_a_backend_that_nobody_asks_for_and_cannot_be_looked_at_stops_no_first_plan() -> None:
@@ -240,3 +240,11 @@ def test_a_backend_that_nobody_asks_for_and_cannot_be_looked_at_stops_no_first_p
     ]
     with pytest.raises(ObserveError, match="permission denied"):
         first_look(replace(named, spec={**named.spec, "scheduler": "container"}))
+
+
+def test_who_asks_for_it_sees_the_others_and_is_told_what_could_not_be_seen() -> None:
+    unseen: dict[str, ObserveError] = {}
+    named = want("Note/a", "x")
+    seen = first_look(replace(named, spec={**named.spec, "scheduler": "container"}), unseen=unseen)
+    assert list(unseen) == ["container"]
+    assert "memory" in seen.facts

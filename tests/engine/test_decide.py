@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from reconciler.model.change import Action, Cause, Danger
 from reconciler.model.intent import Intent, Request
 from reconciler.model.resource import DriftPolicy
 from reconciler.model.state import Snapshot
@@ -149,6 +152,28 @@ def test_the_inventory_is_brought_up_to_date_without_a_step() -> None:
     assert decision.plan.steps == ()
     assert [entry.id.name for entry in decision.remember] == ["a"]
     assert [id_.name for id_ in decision.forget] == ["gone"]
+
+
+def test_what_another_backend_of_its_kind_kept_is_made_anew_and_nobody_is_said_to_have_removed_it() -> None:
+    kept = replace(owned("a"), keeper="the engine at /one.sock")
+    moved = replace(snapshot([], [kept]), facts={"table": {"keeper": "the engine at /two.sock"}})
+    plan = decide([wanted("a")], moved).plan
+    (change,) = plan.changes
+    assert (change.action, change.cause) == (Action.CREATE, Cause.PENDING)
+    assert change.reason == "it was applied on the engine at /one.sock, and now the engine at /two.sock is asked"
+    (hazard,) = change.hazards
+    assert (hazard.danger, hazard.blocking) == (Danger.DOUBLE_RUN, False)
+    assert hazard.message == "Automation/a may still run on the engine at /one.sock: then it runs twice"
+    assert plan.vetoes == ()
+    pruned = decide([wanted("b")], replace(moved, found=(ours("b"),)))
+    assert pruned.forget == (address("a"),)
+    (skip,) = pruned.plan.skipped
+    assert skip.reason.endswith("is asked: it may still run where it was")
+    (remembered,) = pruned.remember
+    assert remembered.keeper == "the engine at /two.sock"
+    same = replace(moved, facts={"table": {"keeper": "the engine at /one.sock"}})
+    (change,) = decide([wanted("a")], same).plan.changes
+    assert (change.cause, change.hazards) == (Cause.DRIFT, ())
 
 
 def test_a_change_keeps_what_its_undo_needs() -> None:

@@ -295,3 +295,20 @@ def test_a_step_hears_nobody_out_once_its_time_is_over_or_it_is_to_stop(server: 
         host = DeadlineHost(local, local.clock.monotonic() + end, stopping=stopping)
         with pytest.raises(HostError, match=cause):
             host.request(server.path, "POST", "/x", timeout=60, each=lambda _: None)
+
+
+def test_a_look_is_given_up_sooner_and_says_what_it_waits_for(server: Server) -> None:
+    told: list[str] = []
+    looking = ReadOnlyHost(LocalHost(), told.append, patience=0.4, silence=0.1)
+    server.talk = lambda _connection, _request: time.sleep(1)
+    with pytest.raises(CommandTimeout, match=r"within 0\.4 s"):
+        looking.request(server.path, "GET", "/x", timeout=30)
+    assert told == [f"waiting for {server.path} to answer, for at most 0.4 s"]
+
+
+def test_a_look_that_is_answered_says_nothing(server: Server) -> None:
+    told: list[str] = []
+    looking = ReadOnlyHost(LocalHost(), told.append, silence=0.2)
+    assert looking.request(server.path, "GET", "/x", timeout=30).status == 204
+    time.sleep(0.3)
+    assert told == []

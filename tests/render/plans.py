@@ -11,6 +11,7 @@ from reconciler.model.plan import ApplyStep, Plan, Skip, VerifyStep, Veto
 from reconciler.model.resource import Probe, Revision
 from reconciler.model.state import HostFacts
 from tests.render.build import CRONTAB, change, create, delete, plan_of
+from tests.render.meddled import drift_units
 
 
 def updates() -> list[Change]:
@@ -279,6 +280,7 @@ CASES: dict[str, Callable[[], Plan]] = {
     "schedule-command-environment": schedule_command_environment,
     "drift-reverted": drift_reverted,
     "drift-left": drift_left,
+    "drift-units": drift_units,
     "prune": prune,
     "adopt": adopt,
     "release": release,

@@ -78,6 +78,17 @@ def test_what_could_not_be_undone_is_the_headline_and_the_next_thing_to_do() -> 
     assert text.endswith("\n\nRepair what stands in the way, then: reconcile resume\n")
 
 
+def test_a_status_without_one_backend_does_not_say_that_all_is_well() -> None:
+    why = {"container": "cannot look at the containers: no whole answer within 10 s"}
+    text = status_text(
+        Status(ATLAS, "desired", COMMIT, NOON, 12, owned=12, pending=0, drifted=0, unseen=why), mask=MASK
+    )
+    head, *rest = text.splitlines()
+    assert head == "atlas: container could not be looked at; apart from that, everything is as the manifests ask"
+    assert "  backend container  cannot look at the containers: no whole answer within 10 s" in rest
+    assert rest[-1] == "Once container can be looked at: reconcile plan desired"
+
+
 def test_a_new_host_is_told_how_to_start() -> None:
     text = status_text(Status(ATLAS, "desired"), mask=MASK)
     assert text.startswith("atlas: nothing has been applied yet\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -153,8 +154,9 @@ def test_a_masked_unit_is_trouble_and_not_overwritten(real: RealHost) -> None:
 
 def test_units_that_systemd_refuses_are_not_written(real: RealHost) -> None:
     before = lying()
-    with pytest.raises(ApplyError, match="/no/such is not executable"):
+    with pytest.raises(ApplyError, match="/no/such is not executable") as caught:
         reach(real, automation("a"), automation("b", command=["/no/such"]))
+    assert "correct the `command` in the manifest" in str(caught.value.hint)
     assert lying() == before
 
 
@@ -168,7 +170,21 @@ def test_a_crash_looping_service_is_not_healthy(real: RealHost) -> None:
     good, bad = service("good"), service("loop", command=["/bin/sh", "-c", "sleep 0.1; exit 7"])
     reach(real, good, bad)
     assert PROVIDER.health(real, [good.id]) is None
-    assert "does not stay up" in str(PROVIDER.health(real, [bad.id]))
+    first = str(PROVIDER.health(real, [bad.id]))
+    assert re.fullmatch(
+        r"reconciler-service-conf-loop\.service does not stay up: it ended with exit status 7"
+        r"(?: and was started again once)?; "
+        r"`journalctl --user -u reconciler-service-conf-loop\.service` has what it said",
+        first,
+    )
+
+
+def test_a_service_that_ends_at_once_says_how(real: RealHost) -> None:
+    ended = service("ended", command=["/bin/sh", "-c", "sleep 0.1; kill -9 $$"], restart={"policy": "no"})
+    reach(real, ended)
+    why = str(PROVIDER.health(real, [ended.id]))
+    assert "is failed: it ended by signal 9" in why
+    assert "`journalctl --user -u reconciler-service-conf-ended.service`" in why
 
 
 def test_a_changed_service_runs_the_new_program(real: RealHost) -> None:
@@ -204,6 +220,28 @@ def test_a_foreign_timer_is_imported_as_a_manifest(real: RealHost) -> None:
     assert "Nice=5" in backup.notes[0]
     assert odd.manifest is None
     assert odd.why
+
+
+def test_what_runs_and_can_be_no_manifest_is_listed_with_the_reason(real: RealHost, tmp_path: Path) -> None:
+    text = "[Service]\nExecStart=/bin/sleep 100%%i\n[Install]\nWantedBy=default.target\n"
+    for name in ("my-notes@.service", "my-unused@.service", "my-own@x.service"):
+        (folder() / name).write_text(text)
+    (folder() / "my-alone.timer").write_text("[Timer]\nOnCalendar=daily\nUnit=elsewhere.service\n")
+    (tmp_path / "my-linked.service").write_text(text)
+    (folder() / "my-linked.service").symlink_to(tmp_path / "my-linked.service")
+    systemctl("daemon-reload")
+    systemctl("enable", "my-notes@home.service")
+    systemctl("start", "my-notes@work.service")
+    found = PROVIDER.foreign(real, None)
+    assert {one.manifest for one in found} == {None}
+    assert {one.where.rpartition("/")[2]: str(one.why).partition(",")[0] for one in found} == {
+        "my-alone.timer": "it starts elsewhere.service",
+        "my-linked.service": "it is a link to a file elsewhere",
+        "my-notes@home.service": "it is an instance of the template my-notes@.service",
+        "my-notes@work.service": "it is an instance of the template my-notes@.service",
+        "my-own@x.service": "its name has an instance in it",
+        "my-unused@.service": "it is a template",
+    }
 
 
 def timed(work: Callable[[], object], times: int = 1) -> float:

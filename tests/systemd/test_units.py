@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from reconciler.host.fake import FakeHost
 from reconciler.host.protocol import Completed
 from reconciler.model.address import ResourceId, parse_address
+from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, ObserveError, UnsupportedSpec
 from reconciler.model.state import State
@@ -176,6 +178,22 @@ def test_only_root_may_name_the_manager_of_the_machine() -> None:
         PROVIDER.observe(SystemdHarness().host(), [Wanted(automation("x").id, state, None)])
 
 
+def test_what_needs_a_silent_manager_is_named_with_where_else_it_could_be() -> None:
+    host = SystemdHarness().host()
+    host.host_facts = replace(host.host_facts, user="root")
+    one, two = automation("x"), service("y")
+    wanted = [Wanted(each.id, PROVIDER.canonical(each), None) for each in (one, two)]
+    with pytest.raises(ObserveError) as caught:
+        PROVIDER.observe(host, wanted)
+    assert caught.value.message.startswith(
+        "cannot look at the units of Automation/conf-x and 1 more: the system manager of systemd does not answer"
+    )
+    hint = str(caught.value.hint)
+    assert "`scope: user`" in hint
+    elsewhere = "another `scheduler` (crontab, embedded) or another `supervisor` (embedded, container)"
+    assert hint.endswith(f"; or name in the manifest {elsewhere}")
+
+
 def test_dangers_are_named() -> None:
     first, second = PROVIDER.canonical(service("a")), PROVIDER.canonical(service("a", command=["/bin/b"]))
     update = change("Service/conf-a", first, second, provider="systemd")
@@ -188,6 +206,28 @@ def test_dangers_are_named() -> None:
     assert found["double-run"].hazard.blocking
     assert "enable-linger" in str(found["missed-run"].hint)
     assert PROVIDER.review({"default": "user", "lingers": True}, {}, [change("Service/conf-b", None, second)]) == ()
+
+
+def test_lingering_endangers_only_what_begins_to_need_it_and_is_said_once() -> None:
+    facts: dict[str, Json] = {"default": "user", "lingers": False}
+    old, new = (PROVIDER.canonical(automation("a", schedule=when)) for when in ("@daily", "@hourly"))
+    system = State({**old.attributes, "scope": "system"})
+
+    def endangered(*changes: Change) -> list[tuple[tuple[ResourceId, ...], str]]:
+        return [(finding.ids, finding.message) for finding in PROVIDER.review(facts, {}, changes)]
+
+    update = change("Automation/conf-a", old, new, provider="systemd")
+    put_back = replace(change("Automation/conf-b", None, new, provider="systemd"), cause=Cause.DRIFT)
+    adopted = replace(change("Automation/conf-c", old, new, provider="systemd"), action=Action.ADOPT)
+    assert endangered(update, put_back, adopted) == []
+    moved = change("Automation/conf-d", system, new, provider="systemd")
+    created = change("Automation/conf-e", None, new, provider="systemd")
+    ((ids, message),) = endangered(update, moved, created)
+    assert ids == (moved.id,)
+    assert message == (
+        "Automation/conf-d (and 1 more of this plan) will run only while you are logged in: "
+        "lingering is off for this user"
+    )
 
 
 def test_a_hundred_changes_cost_one_reload_and_one_start() -> None:

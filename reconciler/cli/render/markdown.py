@@ -192,11 +192,12 @@ class _Page:
             head, own = gate_lines(row)
             who, _, what = head.removeprefix("then verify ").partition(": ")
             more = (f"and {several(len(own) - _OWN, 'more line')}",) if len(own) > _OWN else ()
-            shown = "<br>".join(inline(self._clean(line)) for line in (what, *own[:_OWN], *more))
-            return f"| {row.numbers} | verify | {inline(who)} | {shown} | |"
+            cell = "<br>".join(inline(self._clean(line)) for line in (what, *own[:_OWN], *more))
+            return f"| {row.numbers} | verify | {inline(who)} | {cell} | |"
         title, body = self.reader.title(row), self.reader.short(row.change)
         both = [item for item in body.fields if item.before and item.after]
-        what = "; ".join(_difference(item, 80) for item in both[:4]) + ("; …" if len(both) > 4 else "")
+        shown = [*map(inline, body.conditions), *(_difference(item, 80) for item in both)]
+        what = "; ".join(shown[:4]) + ("; …" if len(shown) > 4 else "")
         place = code(title.place) if title.place else ""
         action = f"{title.sign} {title.action}"
         return f"| {title.number} | {action} | {code(title.name)} | {what or inline(title.reason)} | {place} |"
@@ -206,6 +207,7 @@ class _Page:
         for danger in body.dangers:
             hint = f"<br>{prose(danger.hint)}" if danger.hint else ""
             lines.append(f"- **{danger.label}**: {prose(danger.message)}{hint}")
+        lines += [f"- {inline(each)}" for each in body.conditions]
         lines += [f"- {_difference(item, 4000)}" for item in body.fields]
         lines += [f"- {inline(run)}" for run in body.runs]
         if body.raw:

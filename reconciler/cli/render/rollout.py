@@ -6,6 +6,7 @@ Takes plain values; where they come from is the caller's business.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from datetime import datetime, tzinfo
 
 from reconciler.cli.render.characters import Palette, cells, several, visible, wrap
@@ -63,6 +64,7 @@ class Status:
     backends: Mapping[str, str | None] | None = None  # name -> why it cannot be used, None where it can
     notices: tuple[str, ...] = ()
     runs: str = ""  # how those of automations went lately
+    unseen: Mapping[str, str] = field(default_factory=dict)  # backends that could not be looked at, and why
 
 
 def history_text(
@@ -127,7 +129,7 @@ def rollout_text(
 def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int = 100) -> str:
     """What a person wants to know first; the last line says what to do next."""
     palette, zone = Palette(colour), zone_of(status.host.timezone)
-    lines = [palette.paint("bold", _clean(f"{status.host.name}: {_standing(status)}", mask))]
+    lines = [palette.paint("bold", _clean(f"{status.host.name}: {_seen(status)}{_standing(status)}", mask))]
     for notice in (*_warnings(status), *status.notices):
         lines += [palette.paint("yellow", line) for line in wrap("Note: " + _clean(notice, mask), width)]
     lines.append("")
@@ -145,10 +147,16 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
             ),
             ("being applied by", status.lock_holder or "nobody"),
             *_backends(status.backends or {}),
+            *((f"backend {name}", why) for name, why in sorted(status.unseen.items())),
         ],
         mask,
     )
     return "\n".join([*lines, "", _next(status)]) + "\n"
+
+
+def _seen(status: Status) -> str:
+    """What the rest of the line is not about."""
+    return f"{' and '.join(sorted(status.unseen))} could not be looked at; apart from that, " if status.unseen else ""
 
 
 def _standing(status: Status) -> str:
@@ -198,6 +206,8 @@ def _next(status: Status) -> str:
     path = visible(status.path)
     if status.half_undone is not None and not status.interrupted:
         return "Repair what stands in the way, then: reconcile resume"
+    if status.unseen:
+        return f"Once {' and '.join(sorted(status.unseen))} can be looked at: reconcile plan {path}"
     if status.interrupted or status.pending or status.drifted:
         return f"To see the changes: reconcile plan {path}"
     if status.stable is None:

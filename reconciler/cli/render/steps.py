@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from reconciler.cli.render.characters import visible
+from reconciler.cli.render.conditions import conditions
 from reconciler.cli.render.gates import awaited
 from reconciler.cli.render.outline import DANGERS, SIGNS, manifest_place, refusing
 from reconciler.cli.render.runs import Clockwork
@@ -61,6 +62,7 @@ class Body:
     """Everything below the title. `raw` holds lines with their sign: `-`, `+` or a space."""
 
     dangers: tuple[Danger, ...]
+    conditions: tuple[str, ...]  # how it stands and should not, in words
     fields: tuple[Field, ...]
     runs: tuple[str, ...]
     where: str
@@ -99,16 +101,16 @@ class Reader:
         """All there is to say."""
         raw = self._raw(change)
         shown = change.action in (Action.CREATE, Action.DELETE, Action.RELEASE) and raw
-        fields = (
-            tuple(self._field(diff, both=False) for diff in self._runs(change)) if shown else self._fields(change)
-        )
-        return Body(self._dangers(change), fields, self.clockwork.lines(change), self.clean(change.where), raw)
+        said, diffs = ((), self._runs(change)) if shown else self._differences(change)
+        fields = self._fields(change, diffs)
+        return Body(self._dangers(change), said, fields, self.clockwork.lines(change), self.clean(change.where), raw)
 
     def short(self, change: Change) -> Body:
         """What changes, once: the fields of an update, the line of anything else."""
-        fields = self._fields(change) if change.before and change.after else ()
-        raw = () if fields else self._raw(change)
-        return Body(self._dangers(change), fields if fields or raw else self._fields(change), (), "", raw)
+        said, diffs = self._differences(change)
+        fields = self._fields(change, diffs)
+        raw = () if change.before and change.after and (said or fields) else self._raw(change)
+        return Body(self._dangers(change), said, () if raw else fields, (), "", raw)
 
     def _dangers(self, change: Change) -> tuple[Danger, ...]:
         return tuple(self._danger(hazard) for hazard in change.hazards)
@@ -120,12 +122,20 @@ class Reader:
         accepted = " (accepted)" if hazard.blocking and not self.plan.vetoes else ""
         return Danger(label + accepted, self.clean(hazard.message), self.clean(hazard.hint) if hazard.hint else None)
 
-    def _fields(self, change: Change) -> tuple[Field, ...]:
+    def _differences(self, change: Change) -> tuple[tuple[str, ...], tuple[FieldDiff, ...]]:
+        """What differs: conditions in words, and fields."""
         if change.action is Action.RELEASE:
-            return ()
-        both = change.before is not None and change.after is not None
+            return (), ()
         states = [None if state is None else unwrapped(state) for state in (change.before, change.after)]
-        return tuple(self._field(diff, both=both) for diff in (*field_diffs(*states), *self._runs(change)))
+        diffs = (*field_diffs(*states), *self._runs(change))
+        if change.before is None or change.after is None:
+            return (), diffs
+        said, left = conditions(change.provider, diffs)
+        return tuple(map(self.clean, said)), left
+
+    def _fields(self, change: Change, diffs: Sequence[FieldDiff]) -> tuple[Field, ...]:
+        both = change.before is not None and change.after is not None and change.action is not Action.RELEASE
+        return tuple(self._field(diff, both=both) for diff in diffs)
 
     def _runs(self, change: Change) -> tuple[FieldDiff, ...]:
         """How runs are started, bounded and judged, before and after."""
@@ -151,8 +161,8 @@ class Reader:
     def _raw(self, change: Change) -> tuple[tuple[str, str], ...]:
         before = self._lines(change.document_before)
         after = self._lines(change.document_after)
-        if before == after and not _moves(change):  # the same text in another place of the same table
-            return tuple((" ", line) for line in before)
+        if before == after and not _moves(change):  # a line in another place of its table; files stay as they are
+            return tuple((" ", line) for line in before) if len(before) == 1 else ()
         if len(before) > 1 and len(after) > 1:
             return _unified(before, after)
         return (*(("-", line) for line in before), *(("+", line) for line in after))

@@ -186,6 +186,7 @@ class _Page:
             self._sentence("      ", f"! {danger.label}: {danger.message}", "alarm", further="        ")
             if danger.hint:
                 self._sentence("        ", danger.hint, "")
+        self._each("      ", body.conditions)
         for item in body.fields:
             self._field(item)
         self._each("      ", body.runs)

@@ -43,7 +43,8 @@ def observe(engine: Engine, wanted: Sequence[Wanted]) -> Observation:
     missing = [one.id for one in wanted if one.desired is not None and one.id not in found]
     theirs = _in_the_way(engine, missing)
     every = sorted([*found.values(), *theirs], key=lambda item: (item.id, item.where))
-    return Observation(tuple(every), facts({str(item.id): (item.where, item.state) for item in theirs}))
+    in_the_way = facts({str(item.id): (item.where, item.state) for item in theirs})
+    return Observation(tuple(every), {"keeper": f"the engine at {engine.socket}", **in_the_way})
 
 
 def tags_for(engine: Engine, rows: Sequence[Row]) -> Mapping[str, str]:

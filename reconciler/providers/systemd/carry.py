@@ -25,7 +25,7 @@ def apply(host: Host, changes: Sequence[Change]) -> None:
     for change in changes:
         for move in moves(change, default):
             groups.setdefault(move.scope, []).append(move)
-    found = managers(host, groups)
+    found = managers(host, {scope: [move.change.id for move in mine] for scope, mine in groups.items()})
     pending: list[tuple[Instance, Work]] = []
     for scope, mine in groups.items():
         look = Look(host, found[scope])

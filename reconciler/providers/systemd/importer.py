@@ -19,6 +19,7 @@ from reconciler.providers.systemd.canonical import canonical
 from reconciler.providers.systemd.look import Look
 from reconciler.providers.systemd.others import Other, others
 from reconciler.providers.systemd.scopes import default_of, managers
+from reconciler.providers.systemd.unfit import unfit
 
 _UNDERSTOOD = {
     "Unit": {"Description", "Documentation"},
@@ -47,10 +48,11 @@ def foreign(host: Host, user: str | None) -> tuple[Imported, ...]:
     if user not in (None, host.facts().user):
         raise ObserveError(f"cannot read the units of {user}: run this as {user}")
     try:
-        found = managers(host, ())
+        found = managers(host, {})
         look = Look(host, found.get(default_of(host)) or next(iter(found.values())))
         taken = {id_.name for id_ in look.ours()}
-        return tuple(_imported(other, look, taken) for other in others(host, look))
+        plain = [_imported(other, look, taken) for other in others(host, look)]
+        return (*plain, *(Imported(one.where, one.text, None, one.why) for one in unfit(host, look)))
     except HostError as error:
         raise ObserveError(f"cannot look at the units: {error.message}", hint=error.hint) from error
 

@@ -28,7 +28,7 @@ from reconciler.providers.systemd.units import (
 )
 
 _CLOCK = timedelta(milliseconds=5)  # how far the time of a file may lie behind the clock
-_UP = frozenset({"active", "activating", "reloading", "deactivating", "refreshing", "maintenance"})
+UP = frozenset({"active", "activating", "reloading", "deactivating", "refreshing", "maintenance"})
 
 
 class Entry(NamedTuple):
@@ -92,7 +92,7 @@ class Look:
         return {place: target for place, target in self.links.items() if place.rpartition("/")[2] in wanted}
 
     def active(self, units: Iterable[str]) -> list[str]:
-        return [name for name in units if name in self.units and self.units[name].active in _UP]
+        return [name for name in units if name in self.units and self.units[name].active in UP]
 
     def failed(self, units: Iterable[str]) -> list[str]:
         return [name for name in units if name in self.units and self.units[name].active == "failed"]

@@ -25,9 +25,12 @@ _JUDGE = (
     '[ -z "$1" ] || export SYSTEMD_UNIT_PATH="$1" SYSTEMD_ENVIRONMENT_GENERATOR_PATH=; '
     'shift; systemd-analyze verify "$@" 2>&1'
 )
+_NO_PROGRAM = (
+    "install that program, or correct the `command` in the manifest: its file is not there, or may not be run"
+)
 _HINTS = {
     "user": "log in as that user, or set XDG_RUNTIME_DIR=/run/user/$(id -u), with `loginctl enable-linger` done once",
-    "system": "this machine was not booted by systemd: use scope: user, or another scheduler",
+    "system": "this machine was not booted by systemd: write `scope: user` where a user manager runs",
 }
 
 
@@ -109,7 +112,9 @@ def tell(host: Host, scope: Scope, verb: str, *names: str, options: Sequence[str
     done = host.execute(systemctl(scope, verb, *options, *(("--", *names) if names else ())), timeout=WORK)
     if done.code != 0:
         said = _text(done.stderr) or f"exit status {done.code}"
-        raise ApplyError(f"cannot {verb} units of the {scope} manager: {said}", hint=_journal(scope, names))
+        raise ApplyError(
+            f"cannot {verb} units of the {scope} manager: {said}", hint=journal(scope, names[0]) if names else None
+        )
 
 
 def start(host: Host, scope: Scope, names: Sequence[str]) -> None:
@@ -123,7 +128,7 @@ def start(host: Host, scope: Scope, names: Sequence[str]) -> None:
     last = " | ".join(line.strip() for line in _text(about.stdout).splitlines() if line.strip())
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     said = " ".join(_text(done.stderr).split())
-    raise ApplyError(f"cannot start {failed[0]}{more}: {last or said}"[:2000], hint=_journal(scope, failed))
+    raise ApplyError(f"cannot start {failed[0]}{more}: {last or said}"[:2000], hint=journal(scope, failed[0]))
 
 
 def verify(host: Host, manager: Instance, files: Mapping[str, bytes]) -> None:
@@ -133,22 +138,24 @@ def verify(host: Host, manager: Instance, files: Mapping[str, bytes]) -> None:
     long (measured). Whoever is refused there is judged again beside everything.
     """
     shipped = ":".join(folder for folder in manager.path if folder.endswith(f"/lib/systemd/{manager.scope}"))
+    complaint = ""
     for path in (shipped, ""):
         complaint = _complaint(host, manager.scope, path, files)
-        if complaint is None:
+        if not complaint:
             return
-    raise ApplyError(f"cannot install units: systemd-analyze verify refuses them: {complaint}")
+    hint = _NO_PROGRAM if " is not executable" in complaint else None
+    raise ApplyError(f"cannot install units: systemd-analyze verify refuses them: {complaint}", hint=hint)
 
 
-def _complaint(host: Host, scope: Scope, path: str, files: Mapping[str, bytes]) -> str | None:
-    """What systemd says against these files, or None. `path`: folders of other units; empty: the usual ones."""
+def _complaint(host: Host, scope: Scope, path: str, files: Mapping[str, bytes]) -> str:
+    """What systemd says against these files, or nothing. `path`: folders of other units; empty: the usual ones."""
     options = ["--user"] if scope == "user" else []
     arguments = [path, *options, "--man=no", *(f"./{name}" for name in sorted(files))]
     done = host.query(["sh", "-c", _JUDGE, "verify", *arguments], timeout=WORK, stdin=_packed(files))
     lines = _text(done.stdout + done.stderr).splitlines()
     ours = [line for line in lines if any(name in line for name in files)]
     if done.code == 0 and not ours:
-        return None
+        return ""
     said = "; ".join(line.rsplit("/", 1)[-1] if line.startswith("/tmp/") else line for line in ours or lines)  # noqa: S108
     return said or str(done.code)
 
@@ -183,9 +190,10 @@ def _asked(host: Host, scope: Scope, *arguments: str) -> Completed:
     return done
 
 
-def _journal(scope: Scope, names: Sequence[str]) -> str | None:
+def journal(scope: Scope, name: str) -> str:
+    """Where a unit's own words are."""
     user = " --user" if scope == "user" else ""
-    return f"`journalctl{user} -u {names[0]}` has the rest" if names else None
+    return f"`journalctl{user} -u {name}` has what it said"
 
 
 def _properties(block: bytes) -> dict[str, str]:

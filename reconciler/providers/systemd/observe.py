@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
@@ -15,7 +14,7 @@ from reconciler.provider import Wanted
 from reconciler.providers.systemd.look import Look
 from reconciler.providers.systemd.manager import Scope
 from reconciler.providers.systemd.others import Other, others, twins
-from reconciler.providers.systemd.scopes import bare, default_of, managers, scope_of
+from reconciler.providers.systemd.scopes import bare, default_of, lingers, managers, scope_of
 from reconciler.providers.systemd.units import document, names
 
 PROVIDER = "systemd"
@@ -25,8 +24,11 @@ def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
     """One look at one's own manager, at that of the machine for root, and at each that `wanted` names."""
     default = default_of(host)
     states = {item.id: state for item in wanted if (state := item.desired or item.applied) is not None}
-    known = [state for item in wanted for state in (item.desired, item.applied) if state is not None]
-    looks = [Look(host, m) for m in managers(host, {scope_of(state, default) for state in known}).values()]
+    named: dict[Scope, list[ResourceId]] = {}
+    for one in wanted:
+        for scope in {scope_of(state, default) for state in (one.desired, one.applied) if state is not None}:
+            named.setdefault(scope, []).append(one.id)
+    looks = [Look(host, m) for m in managers(host, named).values()]
     ours: dict[ResourceId, list[Observed]] = {}
     for look in looks:
         for item in _ours(look, states, default):
@@ -35,7 +37,7 @@ def observe(host: Host, wanted: Sequence[Wanted]) -> Observation:
     missing = {i.id: i.desired for i in wanted if i.desired is not None and i.id not in ours}
     facts: dict[str, Json] = {"default": default, "lingers": True}
     if any(look.manager.scope == "user" for look in looks):
-        facts["lingers"] = host.modified(Path("/var/lib/systemd/linger", host.facts().user)) is not None
+        facts["lingers"] = lingers(host)
     taken: dict[str, Json] = {}
     occupied: dict[str, Json] = {}
     for look in looks:

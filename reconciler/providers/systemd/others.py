@@ -63,10 +63,10 @@ def others(host: Host, look: Look) -> list[Other]:
     for entry in look.entries:
         place, _, name = entry.path.rpartition("/")
         if entry.sort == "f" and place == folder and name.endswith((".service", ".timer")) and "@" not in name:
-            content = None if name.startswith(PREFIX) else _readable(host, Path(entry.path))
+            content = None if name.startswith(PREFIX) else readable(host, Path(entry.path))
             if content is not None:
                 files[name] = content
-    timers = {_started_by(name, content): name for name, content in files.items() if name.endswith(".timer")}
+    timers = {started_by(name, content): name for name, content in files.items() if name.endswith(".timer")}
     found = []
     units = programs.units(host, look.manager.scope, *files) if files else {}
     for name in sorted(files):
@@ -82,7 +82,7 @@ def twins(found: list[Other], id_: ResourceId, command: Json) -> list[Other]:
     return [o for o in found if o.kind == id_.kind and o.runs is not None and o.runs["command"] == command]
 
 
-def _started_by(timer: str, content: bytes) -> str:
+def started_by(timer: str, content: bytes) -> str:
     lines = settings(content.decode("utf-8", "replace"))
     named = [value for section, name, value in lines if (section, name) == ("Timer", "Unit")]
     return named[-1] if named else f"{timer.removesuffix('.timer')}.service"
@@ -95,7 +95,7 @@ def _runs(content: bytes) -> Mapping[str, Json] | None:
         return None
 
 
-def _readable(host: Host, path: Path) -> bytes | None:
+def readable(host: Host, path: Path) -> bytes | None:
     """A foreign file that cannot be read, or is no text, is nobody's twin."""
     try:
         return host.read(path)

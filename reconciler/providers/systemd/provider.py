@@ -88,11 +88,16 @@ class Systemd:
         except ObserveError as error:
             return error.message
 
+    def advice(self, host: Host) -> tuple[Finding, ...]:
+        from reconciler.providers.systemd.health import advice
+
+        return advice(host)
+
     def watch_paths(self, host: Host) -> tuple[str, ...]:
         from reconciler.providers.systemd.scopes import managers
 
         try:
-            return tuple(manager.folder for manager in managers(host, ()).values())
+            return tuple(manager.folder for manager in managers(host, {}).values())
         except ReconcileError:
             return ()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from reconciler.model.change import Action, Change, Danger, Hazard
+from reconciler.model.change import Action, Cause, Change, Danger, Hazard
 from reconciler.model.data import Json
 from reconciler.model.state import State
 from reconciler.provider import Finding
 from reconciler.providers.systemd.manager import Scope
-from reconciler.providers.systemd.scopes import scope_of
+from reconciler.providers.systemd.scopes import LINGER_HINT, NO_LINGERING, scope_of
 
 _RUNS = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.ADOPT})
 _QUIET = frozenset({"enabled", "dropIns"})  # attributes whose change restarts nothing
@@ -65,14 +65,23 @@ def _run_twice(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Findin
 
 
 def _no_lingering(facts: Mapping[str, Json], runs: Sequence[Change]) -> list[Finding]:
+    """Said once, of what begins to run that way: what did so before is in no new danger."""
     default = cast(Scope, facts.get("default", "user"))
-    mine = [c.id for c in runs if c.after is not None and scope_of(c.after, default) == "user"]
+    mine = [change.id for change in runs if _begins_in_a_session(change, default)]
     if facts.get("lingers", True) or not mine:
         return []
-    message = "lingering is off: what belongs to your own manager runs only while you are logged in"
-    hint = "switch it on with `loginctl enable-linger`, or use scope: system"
-    hazard = Hazard(Danger.MISSED_RUN, message, hint)
-    return [Finding(message, tuple(mine), hint, hazard)]
+    more = f" (and {len(mine) - 1} more of this plan)" if len(mine) > 1 else ""
+    message = f"{mine[0]}{more} will run only while you are logged in: {NO_LINGERING}"
+    hazard = Hazard(Danger.MISSED_RUN, message, LINGER_HINT)
+    return [Finding(message, (mine[0],), LINGER_HINT, hazard)]
+
+
+def _begins_in_a_session(change: Change, default: Scope) -> bool:
+    if change.after is None or scope_of(change.after, default) != "user":
+        return False
+    if change.before is None:
+        return change.cause is not Cause.DRIFT
+    return scope_of(change.before, default) != "user"
 
 
 def _downtime(changes: Sequence[Change]) -> list[Finding]:

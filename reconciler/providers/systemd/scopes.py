@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 from reconciler.host.protocol import Host
+from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ObserveError
 from reconciler.model.state import State
 from reconciler.providers.systemd.manager import SCOPES, Instance, Scope, Silent, ask, default_scope
+
+NO_LINGERING = "lingering is off for this user"
+LINGER_HINT = "switch it on with `loginctl enable-linger`, or use scope: system"
+_ELSEWHERE = {
+    "Automation": "another `scheduler` (crontab, embedded)",
+    "Service": "another `supervisor` (embedded, container)",
+}
 
 
 def scope_of(state: State, default: Scope) -> Scope:
@@ -21,15 +30,21 @@ def default_of(host: Host) -> Scope:
     return default_scope(host.facts().user)
 
 
-def managers(host: Host, named: Iterable[Scope]) -> dict[Scope, Instance]:
-    """The managers to look at: each named one, which must answer, and those that do besides.
+def lingers(host: Host) -> bool:
+    """Whether the user's manager stays when nobody is logged in."""
+    return host.modified(Path("/var/lib/systemd/linger", host.facts().user)) is not None
+
+
+def managers(host: Host, named: Mapping[Scope, Sequence[ResourceId]]) -> dict[Scope, Instance]:
+    """The managers to look at: each that is named by something, which must answer, and those that do besides.
 
     Only root's looks take in the manager of the machine: to anybody else its units are other people's.
     """
-    default, needed = default_of(host), set(named)
-    if "system" in needed and default == "user":
+    default = default_of(host)
+    if "system" in named and default == "user":
         raise ObserveError(
-            "cannot look after units of the machine: only root may", hint="run as root, or write scope: user"
+            f"cannot look at the units of {_several(named['system'])}: only root may, they are the machine's",
+            hint="run as root, or write scope: user",
         )
     found: dict[Scope, Instance] = {}
     silent: dict[Scope, Silent] = {}
@@ -41,11 +56,26 @@ def managers(host: Host, named: Iterable[Scope]) -> dict[Scope, Instance]:
             found[scope] = answer
         else:
             silent[scope] = answer
-    missing = [silent[scope] for scope in SCOPES if scope in silent and scope in needed]
-    if missing or not found:
-        why = missing[0] if missing else silent[default]
-        raise ObserveError(f"cannot look at the units: {why.why}", hint=why.hint)
+    missing = [scope for scope in SCOPES if scope in silent and scope in named]
+    if missing:
+        raise _unseen(silent[missing[0]], named[missing[0]])
+    if not found:
+        raise ObserveError(f"cannot look at the units: {silent[default].why}", hint=silent[default].hint)
     return found
+
+
+def _unseen(silent: Silent, ids: Sequence[ResourceId]) -> ObserveError:
+    """A manager that something needs does not answer: what that is, and where else it could be."""
+    fields = " or ".join(text for kind, text in _ELSEWHERE.items() if any(id_.kind == kind for id_ in ids))
+    return ObserveError(
+        f"cannot look at the units of {_several(ids)}: {silent.why}",
+        hint=f"{silent.hint}; or name in the manifest {fields}",
+    )
+
+
+def _several(ids: Sequence[ResourceId]) -> str:
+    more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+    return f"{min(ids)}{more}"
 
 
 def bare(attributes: Mapping[str, Json]) -> dict[str, Json]:
