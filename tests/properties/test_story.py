@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +18,12 @@ from hypothesis.stateful import run_state_machine_as_test
 from reconciler.engine import executor, rollback, verify
 from reconciler.engine.rollback import Undo
 from reconciler.engine.walk import Walk
-from reconciler.host.protocol import Host
+from reconciler.host.fake import FakeHost
 from reconciler.journal import inventory
 from reconciler.journal.journal import Journal
-from reconciler.model.change import Change
-from reconciler.model.errors import ObserveError
-from reconciler.model.state import Observation
-from reconciler.provider import Provider, Wanted
+from reconciler.provider import Provider
+from reconciler.providers.container.rows import OLD
+from reconciler.providers.container.spec import ID
 from reconciler.testing.memory import MemoryProvider
 from reconciler.testing.stage import Sort, Trouble
 from reconciler.testing.story import RolloutStory
@@ -33,6 +31,16 @@ from tests.conformance.test_container import ContainerHarness
 from tests.conformance.test_crontab import CrontabHarness
 from tests.conformance.test_memory import Memory
 from tests.conformance.test_systemd import SystemdHarness
+from tests.container.world import engine_of
+from tests.properties.broken import (
+    ForgetsToDelete,
+    LeavesAStrangersLine,
+    OverlooksOne,
+    SaysThatNothingIsThere,
+    TidiesForeignLines,
+    WritesOutside,
+    WritesWhileLooking,
+)
 
 CONTAINER = 2  # which of the known resources is the first container
 MORE = 50 if os.environ.get("RECONCILER_TEST_FULL") else 1
@@ -50,8 +58,27 @@ class SystemdStory(RolloutStory):
     harness = SystemdHarness()
 
 
+class WithoutPredecessors(ContainerHarness):
+    """What was kept of an earlier change goes with the next one, also with one that is undone: it is no content."""
+
+    def content(self, host: FakeHost) -> bytes:
+        engine = engine_of(host)
+        every = dict(engine.containers)
+        kept = [id_ for id_, one in every.items() if _is_kept(one)]
+        try:
+            engine.containers = {id_: one for id_, one in every.items() if id_ not in kept}
+            return super().content(host)
+        finally:
+            engine.containers = every
+
+
+def _is_kept(one: dict[str, Any]) -> bool:
+    ours = str(one["Config"].get("Labels", {}).get(ID, "")).startswith("Service/")
+    return ours and OLD in one["Name"] and one["State"]["Status"] in ("exited", "created")
+
+
 class ContainerStory(RolloutStory):
-    harness = ContainerHarness()
+    harness = WithoutPredecessors()
 
 
 @contextmanager
@@ -88,54 +115,6 @@ def test_no_story_breaks_a_promise(
     told = ", ".join(f"{number} {what}" for what, number in sorted(story.tally.items()))
     record_property("summary", f"{story.__name__}: {told}")
     assert story.tally["apply: DONE"]
-
-
-class WritesOutside(MemoryProvider):
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, changes)
-        host.write(Path("/etc/notes.cache"), b"seen")
-
-
-class TidiesForeignLines(MemoryProvider):
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, changes)
-        tidy = [line.rstrip() for line in (host.read(self.path) or b"").split(b"\n")]
-        host.write(self.path, b"\n".join(tidy))
-
-
-class SaysThatNothingIsThere(MemoryProvider):
-    """Where it cannot look: so everything of ours would be made again, or forgotten."""
-
-    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
-        try:
-            return super().observe(host, wanted)
-        except ObserveError:
-            return Observation(())
-
-
-class OverlooksOne(MemoryProvider):
-    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
-        seen = super().observe(host, wanted)
-        return Observation(tuple(item for item in seen.found if item.id.name != "b"), seen.facts)
-
-
-class ForgetsToDelete(MemoryProvider):
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, [change for change in changes if change.after is not None])
-
-
-class WritesWhileLooking(MemoryProvider):
-    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
-        host.write(Path("/memory/cache"), b"seen")
-        return super().observe(host, wanted)
-
-
-class LeavesAStrangersLine(MemoryProvider):
-    """Adds something without a mark beside its own."""
-
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, changes)
-        host.write(self.path, (host.read(self.path) or b"") + b"\n{}")
 
 
 def _released(story: RolloutStory) -> None:
