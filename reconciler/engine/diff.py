@@ -163,12 +163,9 @@ class _Pass:
         standing = [observed for place, observed in sorted(self.ours.items()) if place.id == id_]
         for observed in standing:
             self._unwanted(id_, observed)
-        applied = self.applied.get(id_)
-        why = self.snapshot.unsupported.get(applied.provider) if applied is not None else None
-        if not standing and why is not None:
-            self.skipped.append(
-                Skip(id_, f"no manifest asks for it, and nobody can tell whether it still stands: {why}")
-            )
+        entry = self.applied.get(id_)
+        if not standing and entry and (why := self.snapshot.unsupported.get(entry.provider)):
+            self.skipped.append(Skip(id_, f"no manifest asks for it; nobody can tell whether it still stands: {why}"))
         elif not standing and self._may_prune():
             self.forget.append(id_)
 

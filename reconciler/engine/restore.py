@@ -50,7 +50,10 @@ def restore(
             owned[place.id] = oldest.previous
     if everything:
         known = {step.change.place for _, step in steps}
-        changes += [_removal(item, why) for place, item in sorted(ours.items()) if place not in known]
+        others = [item for place, item in sorted(ours.items()) if place not in known]
+        changes += [_removal(item, why) for item in others if item.trouble is None]
+        hint = "repair it by hand, then roll back again"
+        vetoes += [Veto("ownership", item.trouble, item.id, hint) for item in others if item.trouble is not None]
     return Difference(tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned)
 
 
