@@ -111,12 +111,16 @@ class HasSources(Protocol):
         ...
 
 
+Ills: TypeAlias = "str | Mapping[ResourceId, str] | None"
+"""Why a backend will not run what it holds: all of it, or some by address. None where it will run everything."""
+
+
 @runtime_checkable
 class HasHealth(Protocol):
     """Knows whether the backend will really run what it holds."""
 
-    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
-        """Why it will not (a sentence), or None where it will. Reads only."""
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
+        """Why it will not, in sentences, or None where it will. Without ids: the backend as such. Reads only."""
         ...
 
 

@@ -172,7 +172,12 @@ def _backends(machine: Machine) -> Iterator[Finding]:
         except ReconcileError as error:
             yield Finding(name, Mark.FAIL, error.message, error.hint or "")
         if isinstance(provider, HasHealth):
-            why = provider.health(machine.host, ())
+            ills = provider.health(machine.host, ())
+            why = (
+                ills
+                if ills is None or isinstance(ills, str)
+                else "; ".join(f"{id_}: {why}" for id_, why in ills.items())
+            )
             hint = "start it, and let it start with the host, or nothing that it holds will ever run"
             yield Finding(name, Mark.FAIL, why, hint) if why else Finding(name, Mark.OK, "will run what it holds")
 

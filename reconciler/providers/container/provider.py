@@ -13,7 +13,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import Hindered, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
-from reconciler.provider import Described, Finding, Imported, Support, Supported, Unsupported, Wanted
+from reconciler.provider import Described, Finding, Ills, Imported, Support, Supported, Unsupported, Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.sockets import NoEngine, find
 from reconciler.providers.container.spec import ID, canonical, document
@@ -77,11 +77,11 @@ class Container:
 
         return review(facts, changes)
 
-    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
         from reconciler.providers.container.health import health
 
         try:
-            return health(self._engine(host), ids)
+            return health(self._engine(host), ids) or None
         except (NoEngine, HostError) as error:
             return f"its container cannot be looked at: {error.message}"
 
