@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.engine.observe import Memory
+from reconciler.model.change import Cause
 from reconciler.model.errors import ReconcileError
 from reconciler.model.intent import Request
 from reconciler.model.plan import ApplyStep
@@ -91,13 +92,17 @@ class WayBack:
 
 
 def way_back(journal: Journal, target: int | None) -> WayBack:
-    """The way to `target`; None: to before the last rollout that is still in force. Raises where there is none."""
+    """The way to `target`; None: to before the last change that is still in force. Raises where there is none.
+
+    A rollout that only put back what somebody had changed is no such change: it stays, and so does what it repaired.
+    """
     stable = [r for r in reversed(journal.rollouts(limit=MANY)) if r.status is RolloutStatus.STABLE]
     force = _in_force(journal, stable)
     if target is None:
-        if not force:
+        last = next((n for n in reversed(range(len(force))) if _changes_something(journal, force[n])), None)
+        if last is None:
             raise ReconcileError("cannot roll back: there is no stable rollout to take back")
-        target = force[-2].number if len(force) > 1 else 0
+        target = force[last - 1].number if last else 0
     if target and target not in {record.number for record in stable}:
         raise ReconcileError(
             f"cannot roll back to rollout {target}: it is not a rollout that became stable",
@@ -127,6 +132,12 @@ def _in_force(journal: Journal, stable: list[RolloutRecord]) -> list[RolloutReco
         if isinstance(target, int):
             force = [earlier for earlier in force if earlier.number <= target]
     return force
+
+
+def _changes_something(journal: Journal, record: RolloutRecord) -> bool:
+    """Whether it did more than repair drift."""
+    steps = [one.step for one in journal.steps(record.number)]
+    return any(isinstance(step, ApplyStep) and step.change.cause is not Cause.DRIFT for step in steps)
 
 
 def stands_for(request: Request, journal: Journal) -> Revision | None:

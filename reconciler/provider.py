@@ -125,6 +125,22 @@ class HasHealth(Protocol):
 
 
 @runtime_checkable
+class HasRemains(Protocol):
+    """Sets aside what it replaces or removes, so that an undo can bring that very thing back."""
+
+    def sweep(self, host: Host, ids: Sequence[ResourceId]) -> None:
+        """These were changed by a rollout that is stable now: remove what no undo of it needs any more.
+
+        Re-runnable; nothing of somebody else. Trouble raises ApplyError: the rollout stays as it is.
+        """
+        ...
+
+    def remains(self, host: Host) -> tuple[str, ...]:
+        """What stands aside, in sentences for people: whose it was, and what removes it. Reads only."""
+        ...
+
+
+@runtime_checkable
 class HasWatchPaths(Protocol):
     """Knows which files change when the backend does."""
 

@@ -32,6 +32,7 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
     with app.journal() as journal:
         planned = app.plan(app.request(), journal=journal) if path.exists() else None
         status = replace(_status(app, journal, planned), runs=_runs(app))
+        status = replace(status, aside=_aside(app, status))
         mask = Mask(journal.mask_key())
     if output == "json":
         print_json(mask.json(encode(status)))
@@ -51,6 +52,14 @@ def _runs(app: App) -> str:
         day = found.now - timedelta(days=1)
         runs = found.runs.newest(since=day)
         return lately(runs, found.trouble(day, runs))
+
+
+def _aside(app: App, status: Status) -> tuple[str, ...]:
+    """What the backends that were looked at have set aside."""
+    from reconciler.provider import HasRemains
+
+    usable = [app.registry.providers[name] for name, why in (status.backends or {}).items() if why is None]
+    return tuple(text for one in usable if isinstance(one, HasRemains) for text in one.remains(app.host))
 
 
 def _status(app: App, journal: Journal, planned: Planned | None) -> Status:

@@ -11,6 +11,7 @@ from reconciler.model.intent import Difference
 from reconciler.model.plan import ApplyStep, Skip, Veto
 from reconciler.model.state import Observed, Owned, Ownership, Snapshot
 
+_REPAIRED = "only put back as it had been applied, which somebody had changed: that stays"
 _RELEASED = "released since, so it is yours: it stays as it stands, which may differ from what it was before"
 
 
@@ -26,7 +27,11 @@ def restore(
     skipped: list[Skip] = []
     vetoes: list[Veto] = []
     owned: dict[ResourceId, Owned] = {}
-    for place, span in sorted(_spans(steps).items()):
+    for place, whole in sorted(_spans(steps).items()):
+        span = whole if everything else _since_applied(whole)
+        if not span:
+            skipped.append(Skip(place.id, _REPAIRED))
+            continue
         newest, adopted = span[-1], _still_adopted(span)
         oldest = adopted or span[0][1]
         back = _back(oldest, newest[1], why, everything)
@@ -63,6 +68,12 @@ def _spans(steps: Sequence[tuple[int, ApplyStep]]) -> dict[Place, list[tuple[int
     for rollout, step in steps:
         spans.setdefault(step.change.place, []).append((rollout, step))
     return spans
+
+
+def _since_applied(span: Sequence[tuple[int, ApplyStep]]) -> Sequence[tuple[int, ApplyStep]]:
+    """Without the repairs that it begins with: what those found was somebody else's doing."""
+    first = next((n for n, (_, step) in enumerate(span) if step.change.cause is not Cause.DRIFT), len(span))
+    return span[first:]
 
 
 def _still_adopted(span: Sequence[tuple[int, ApplyStep]]) -> ApplyStep | None:

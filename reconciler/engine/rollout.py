@@ -17,6 +17,7 @@ from reconciler.engine.work import Start, at_once
 from reconciler.host.protocol import Host
 from reconciler.host.stoppable import StoppableClock
 from reconciler.model.address import Place, ResourceId
+from reconciler.model.change import Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
@@ -25,7 +26,7 @@ from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.resource import Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
 from reconciler.model.state import Observed, Owned, Ownership, State
-from reconciler.provider import Provider, Wanted
+from reconciler.provider import HasRemains, Provider, Wanted
 
 
 class StepRecord(Protocol):
@@ -126,7 +127,7 @@ def _finish(engine: Engine, record: RolloutRecord, records: Sequence[StepRecord]
     )
     failure = executor.execute(walk(engine, record.number, steps), steps, finished)
     if failure is None:
-        return stable(engine, record.number, sum(isinstance(step, ApplyStep) for step in steps))
+        return stable(engine, record.number, steps)
     return take_back(engine, record.number, failure, record.revision, record.verb)
 
 
@@ -182,10 +183,25 @@ def _note_undone(engine: Engine, number: int, steps: Sequence[ApplyStep]) -> Non
     engine.journal.steps_undone(number, [step.number for step in steps], owned, disowned)
 
 
-def stable(engine: Engine, number: int, changes: int) -> Outcome:
-    summary = f"{changes} change{'s' if changes != 1 else ''} applied and verified"
+def stable(engine: Engine, number: int, steps: Sequence[Step]) -> Outcome:
+    """Everything is verified: the rollout is kept, and what its undo would have needed goes."""
+    changes = [step.change for step in steps if isinstance(step, ApplyStep)]
+    summary = f"{len(changes)} change{'s' if len(changes) != 1 else ''} applied and verified"
     engine.journal.finish(number, RolloutStatus.STABLE, summary)
-    return Outcome(number, ExitCode.DONE, summary)
+    return Outcome(number, ExitCode.DONE, "; ".join([summary, *_sweep(engine, changes)]))
+
+
+def _sweep(engine: Engine, changes: Sequence[Change]) -> list[str]:
+    """Why something that was set aside stays: no reason to doubt the rollout."""
+    left: list[str] = []
+    for name in sorted({change.provider for change in changes}):
+        provider = engine.providers[name]
+        if isinstance(provider, HasRemains):
+            try:
+                provider.sweep(engine.host, [change.id for change in changes if change.provider == name])
+            except ReconcileError as error:
+                left.append(engine.mask.text(f"what was set aside stays, and `reconcile status` names it: {error}"))
+    return left
 
 
 def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:

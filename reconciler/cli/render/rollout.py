@@ -63,6 +63,7 @@ class Status:
     backends: Mapping[str, str | None] | None = None  # name -> why it cannot be used, None where it can
     notices: tuple[str, ...] = ()
     runs: str = ""  # how those of automations went lately
+    aside: tuple[str, ...] = ()  # what was set aside and stands yet
 
 
 def history_text(
@@ -140,6 +141,7 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
             ("drift", _count(status.drifted, "changed by somebody else")),
             ("runs", status.runs),
             *(("quarantined", _quarantined(item)) for item in status.quarantine),
+            *(("set aside", text) for text in status.aside),
             ("being applied by", status.lock_holder or "nobody"),
             *_backends(status.backends or {}),
         ],

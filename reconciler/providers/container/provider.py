@@ -85,6 +85,22 @@ class Container:
         except (NoEngine, HostError) as error:
             return f"its container cannot be looked at: {error.message}"
 
+    def sweep(self, host: Host, ids: Sequence[ResourceId]) -> None:
+        from reconciler.providers.container.tidy import sweep
+
+        try:
+            sweep(self._engine(host), ids)
+        except (NoEngine, HostError) as error:
+            raise Hindered(f"cannot remove old containers: {error.message}", hint=error.hint) from error
+
+    def remains(self, host: Host) -> tuple[str, ...]:
+        from reconciler.providers.container.tidy import remains
+
+        try:
+            return remains(self._engine(host))
+        except (NoEngine, HostError) as error:
+            raise self._unseen(host, error) from error
+
     def foreign(self, host: Host, user: str | None) -> tuple[Imported, ...]:  # noqa: ARG002
         from reconciler.providers.container.importer import foreign
 
