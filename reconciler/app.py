@@ -6,12 +6,12 @@ No text for people is made here beyond the messages of errors; no engine stage i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler import jobs, own
+from reconciler import jobs, own, past
 from reconciler.engine import reconcile, rollout
 from reconciler.engine.intents import intents as resolve_intents
 from reconciler.engine.intents import with_sources
@@ -24,6 +24,7 @@ from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
 from reconciler.model.address import ResourceId
+from reconciler.model.change import Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Listener, ignore
@@ -33,7 +34,7 @@ from reconciler.model.plan import Plan
 from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.state import Snapshot
 from reconciler.outlook import foretold
-from reconciler.past import PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, stands_for, way_back
+from reconciler.provider import HasRemains
 from reconciler.refusals import refuse
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
@@ -53,7 +54,7 @@ class Planned:
     request: Request
     snapshot: Snapshot
     decision: Decision
-    back: WayBack | None = None  # of a rollback
+    back: past.WayBack | None = None  # of a rollback
     intents: tuple[Intent, ...] = ()
 
     @property
@@ -100,6 +101,10 @@ class App:
         `reconcile self` wants from now on; without it, what it installed stays.
         """
         desired = self.load() if desired is None else desired
+        if request.release:
+            with nullcontext(journal) if journal else self.journal() as reading:
+                adopted = past.adoptions(reading, request.release)
+            request = replace(request, adopted={id_: one for id_, one in adopted.items() if self._keeps(one)})
         wanted, snapshot = self._look(desired, journal, ours, request.whole_tree)
         snapshot = own.spared(snapshot) if ours is None else snapshot
         desired = with_sources(desired, wanted, self.registry.providers)
@@ -108,6 +113,11 @@ class App:
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
         decision = foretold(decision, snapshot, lambda: self._measured(snapshot))
         return Planned(desired, request, snapshot, decision, intents=wanted)
+
+    def _keeps(self, adoption: Change) -> bool:
+        """Whether what stood before it can come back as it was."""
+        provider = self.registry.providers[adoption.provider]
+        return provider.keeps(ReadOnlyHost(self.host), adoption) if isinstance(provider, HasRemains) else True
 
     def _measured(self, snapshot: Snapshot) -> Mapping[str, float]:
         from reconciler.records import measured
@@ -135,7 +145,7 @@ class App:
 
     def plan_rollback(self, target: int | None, journal: Journal, *, accept: frozenset[str] = frozenset()) -> Planned:
         """The plan that brings back what stood after rollout `target`; None: before the last one in force."""
-        back = way_back(journal, target)
+        back = past.way_back(journal, target)
         desired = Desired(str(self.path), back.revision, ())
         _, snapshot = self._look(desired, journal, ())
         everything = back.target == 0
@@ -186,7 +196,7 @@ class App:
 
         host, providers = ReadOnlyHost(self.host), self.registry.providers
         applying = holder(self.folders.state) if journal.read_only else None
-        remembered = memory(journal, None if applying is None else str(applying))
+        remembered = past.memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
         mine = own.in_force(journal, remembered.inventory, providers, support) if ours is None else ours
         resources = own.joined(desired.resources, mine if whole_tree else ())
@@ -235,7 +245,7 @@ class App:
         unfinished = self.recover(journal)
         if unfinished is not None:
             return unfinished
-        failed = half_undone(journal)
+        failed = past.half_undone(journal)
         if failed is None:
             return None
         return rollout.undo_again(self.engine(journal), failed)
@@ -251,14 +261,14 @@ class App:
                 found = planned.snapshot
                 journal.confirm_inventory(found.inventory if found.inventory_lost else ())
             engine, back = self.engine(journal), planned.back
-            settings: dict[str, Json] = {} if back is None else {TARGET: back.target}
+            settings: dict[str, Json] = {} if back is None else {past.TARGET: back.target}
             if self.registry.digests:
-                settings[PLUGINS] = dict(self.registry.digests)
+                settings[past.PLUGINS] = dict(self.registry.digests)
             outcome = reconcile.roll_out(
-                engine, planned.plan, verb, revision=stands_for(planned.request, journal), settings=settings
+                engine, planned.plan, verb, revision=past.stands_for(planned.request, journal), settings=settings
             )
             if back is not None and outcome.code is ExitCode.DONE:
-                after_rollback(journal, back, outcome.rollout)
+                past.after_rollback(journal, back, outcome.rollout)
         if outcome.code is ExitCode.DONE:
             if planned.decision.remember or planned.decision.forget:
                 journal.remember(planned.decision.remember, planned.decision.forget)

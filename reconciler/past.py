@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.engine.observe import Memory
-from reconciler.model.change import Cause
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Cause, Change
 from reconciler.model.errors import ReconcileError
 from reconciler.model.intent import Request
+from reconciler.model.job import unwrapped
 from reconciler.model.plan import ApplyStep
 from reconciler.model.resource import Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
@@ -79,6 +81,24 @@ def plugins(journal: Journal, number: int) -> dict[str, str]:
     settings = journal.settings(number)
     found = settings.get(PLUGINS) if isinstance(settings, dict) else None
     return {name: str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}
+
+
+def adoptions(journal: Journal, ids: frozenset[ResourceId]) -> dict[ResourceId, Change]:
+    """How these were taken over, where that changed nothing of what they do and nothing but drift came since."""
+    latest: dict[ResourceId, Change] = {}
+    for rollout in reversed(journal.rollouts(limit=MANY)) if ids else ():
+        if rollout.status is RolloutStatus.STABLE:
+            done = (one.step for one in journal.steps(rollout.number))
+            changes = (step.change for step in done if isinstance(step, ApplyStep) and step.change.id in ids)
+            latest |= {change.id: change for change in changes if change.cause is not Cause.DRIFT}
+    return {id_: change for id_, change in latest.items() if change.restore and _took_over(change)}
+
+
+def _took_over(change: Change) -> bool:
+    """Whether it is an adoption of something that did the same, and may have had more that no manifest says."""
+    if change.action is not Action.ADOPT or change.before is None or change.after is None:
+        return False
+    return change.before.attributes.items() >= unwrapped(change.after).attributes.items()
 
 
 @dataclass(frozen=True, slots=True)

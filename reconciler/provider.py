@@ -135,6 +135,10 @@ class HasRemains(Protocol):
         """
         ...
 
+    def keeps(self, host: Host, change: Change) -> bool:
+        """Whether what this change set aside is still there, and can come back as it was. Reads only."""
+        ...
+
     def remains(self, host: Host) -> tuple[str, ...]:
         """What stands aside, in sentences for people: whose it was, and what removes it. Reads only."""
         ...

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def command(address: str | None, quarantine: str | None, yes: bool, output: str) -> int:
     """Give up ownership of KIND/NAME: it stays on the host as it is and is yours again.
 
+    What was adopted, and not changed by that or since, comes back byte for byte where it was.
+
     Take its manifest out of the tree as well, or the next plan wants it back.
     """
     if (address is None) == (quarantine is None):

@@ -206,14 +206,21 @@ class _Pass:
         return self.snapshot.jobs.get(call[1]) if call is not None else None
 
     def release(self, id_: ResourceId) -> None:
-        """Give up ownership and leave the thing as it is."""
+        """Give up ownership: what was adopted and never changed comes back as it was, all else stays as it is."""
         observed = next((item for place, item in sorted(self.ours.items()) if place.id == id_), None)
         if observed is None or observed.trouble is not None:
             message = observed.trouble if observed and observed.trouble else "nothing on this host carries its mark"
             self.vetoes.append(Veto("ownership", f"cannot release {id_}: {message}", id_))
             return
-        reason = "released: it stays and is yours again"
-        self._give_up(observed, Action.RELEASE, observed.state, Cause.REQUESTED, reason)
+        adopted = self.request.adopted.get(id_)
+        if adopted is None or (adopted.place, adopted.after) != (observed.place, observed.state):
+            reason = "released: it stays and is yours again"
+            self._give_up(observed, Action.RELEASE, observed.state, Cause.REQUESTED, reason)
+            return
+        reason = "released: what you had before its adoption comes back, and is yours again"
+        self._give_up(observed, Action.RELEASE, adopted.before, Cause.REQUESTED, reason)
+        back = replace(self.changes[-1], exact=adopted.restore, document_after=adopted.document_before)
+        self.changes[-1] = back
 
     def _give_up(self, observed: Observed, action: Action, after: State | None, cause: Cause, reason: str) -> None:
         self.changes.append(

@@ -40,8 +40,9 @@ def restore(
             vetoes.append(_adopted_between(place.id, newest[0]))
             continue
         if back.action is Action.NONE or _equals(back, ours):
-            released = back.action is Action.NONE and newest[1].change.action is Action.RELEASE
-            skipped.append(Skip(place.id, _RELEASED if released else "already as it was before"))
+            released = newest[1].change.action is Action.RELEASE and newest[1].change.exact is None
+            given = released and back.action is Action.NONE
+            skipped.append(Skip(place.id, _RELEASED if given else "already as it was before"))
             continue
         veto = _changed_since(back, ours.get(place))
         found = ours.get(place)

@@ -14,12 +14,15 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action
 from reconciler.model.errors import ExitCode, Hindered, ObserveError
+from reconciler.model.intent import Request
 from reconciler.model.resource import Probe, Resource, VerifyPolicy
 from reconciler.provider import Wanted
 from reconciler.providers.container.provider import Container
 from reconciler.providers.container.rows import OLD
 from reconciler.providers.container.spec import body, canonical
 from reconciler.testing.builders import change
+from reconciler.testing.stage import Stage
+from tests.conformance.test_container import ContainerHarness
 from tests.container.world import engine_of, fake_host, service
 from tests.engine.world import World, healthy, sick
 
@@ -100,9 +103,12 @@ def test_what_was_yours_before_an_adoption_stays_and_is_named(world: World) -> N
     PROVIDER.sweep(world.host, [found.id])
     kept = f"web{OLD}{id_[:12]}"
     assert names(world.host) == ["web", kept]
+    assert PROVIDER.keeps(world.host, adopt)
     assert PROVIDER.remains(world.host) == (
         f"{kept} was yours before Service/web was taken over: `docker rm {kept}` removes it",
     )
+    engine_of(world.host)("DELETE", f"/containers/{kept}", b"")
+    assert not PROVIDER.keeps(world.host, adopt)
 
 
 def test_another_reconciler_keeps_what_it_set_aside(world: World) -> None:
@@ -139,3 +145,25 @@ def test_an_engine_in_trouble_is_said_by_a_sweep_and_by_a_look_for_remains(world
         PROVIDER.sweep(world.host, [])
     with pytest.raises(ObserveError, match="database is locked"):
         PROVIDER.remains(world.host)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_released_container_is_the_one_that_was_adopted_as_long_as_it_is_there(tmp_path: Path, there: bool) -> None:
+    stage = Stage(ContainerHarness(), tmp_path)
+    id_ = foreign(stage.host, "web")
+    web = service("web")
+    for verb, request in (
+        ("adopt", Request(targets=frozenset({web.id}), adopt=frozenset({web.id}))),
+        ("release", Request(targets=frozenset({web.id}), release=frozenset({web.id}))),
+    ):
+        done = stage.play(verb, lambda j, r=request: stage.app.plan(r, desired=stage.desired([web]), journal=j))
+        assert done.outcome is not None, done
+        assert done.outcome.code is ExitCode.DONE, done.outcome
+        if not there:
+            engine_of(stage.host)("DELETE", f"/containers/{id_}", b"")
+    assert done.planned is not None
+    assert ("comes back" in done.planned.plan.changes[0].reason) == there
+    found = engine_of(stage.host).named("web")
+    assert found is not None
+    assert (found["Id"] == id_) == there
+    assert [name for name in names(stage.host) if name.startswith("web") and OLD in name] == []

@@ -93,6 +93,14 @@ class Container:
         except (NoEngine, HostError) as error:
             raise Hindered(f"cannot remove old containers: {error.message}", hint=error.hint) from error
 
+    def keeps(self, host: Host, change: Change) -> bool:
+        from reconciler.providers.container.tidy import keeps
+
+        try:
+            return keeps(self._engine(host), change)
+        except (NoEngine, HostError) as error:
+            raise self._unseen(host, error) from error
+
     def remains(self, host: Host) -> tuple[str, ...]:
         from reconciler.providers.container.tidy import remains
 

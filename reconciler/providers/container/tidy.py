@@ -78,6 +78,12 @@ def sweep(engine: Engine, ids: Sequence[ResourceId]) -> None:
     _remove(engine, rows, gone, networks | ours)
 
 
+def keeps(engine: Engine, change: Change) -> bool:
+    """Whether the very container that stood before the change is there."""
+    noted = cast("Mapping[str, Json]", change.restore or {}).get("id")
+    return isinstance(noted, str) and engine.container(noted) is not None
+
+
 def remains(engine: Engine) -> tuple[str, ...]:
     """What stands aside: predecessors, and what was there before an adoption."""
     holder = engine.holder
