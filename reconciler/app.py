@@ -6,12 +6,12 @@ No text for people is made here beyond the messages of errors; no engine stage i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler import jobs, own
+from reconciler import jobs, own, past
 from reconciler.engine import reconcile
 from reconciler.engine.intents import intents as resolve_intents
 from reconciler.engine.intents import with_sources
@@ -22,6 +22,7 @@ from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
 from reconciler.model.address import ResourceId
+from reconciler.model.change import Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ObserveError, ReconcileError
 from reconciler.model.event import Event, EventType, Listener, ignore
@@ -33,7 +34,7 @@ from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.rollout import Outcome
 from reconciler.model.state import Snapshot
 from reconciler.outlook import foretold
-from reconciler.past import PLUGINS, TARGET, WayBack, after_rollback, half_undone, memory, stands_for, way_back
+from reconciler.provider import HasRemains
 from reconciler.refusals import refuse
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
@@ -54,7 +55,7 @@ class Planned:
     request: Request
     snapshot: Snapshot
     decision: Decision
-    back: WayBack | None = None  # of a rollback
+    back: past.WayBack | None = None  # of a rollback
     intents: tuple[Intent, ...] = ()
 
     @property
@@ -103,6 +104,10 @@ class App:
         be looked at are noted there and left out: such a plan is to be read, never to be carried out.
         """
         desired = self.load() if desired is None else desired
+        if request.release:
+            with nullcontext(journal) if journal else self.journal() as reading:
+                adopted = past.adoptions(reading, request.release)
+            request = replace(request, adopted={id_: one for id_, one in adopted.items() if self._keeps(one)})
         wanted, snapshot = self._look(desired, journal, ours, request.whole_tree, unseen=unseen)
         snapshot = own.spared(snapshot) if ours is None else snapshot
         desired = with_sources(desired, wanted, self.registry.providers)
@@ -111,6 +116,11 @@ class App:
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
         decision = foretold(decision, snapshot, lambda: self._measured(snapshot))
         return Planned(desired, request, snapshot, decision, intents=wanted)
+
+    def _keeps(self, adoption: Change) -> bool:
+        """Whether what stood before it can come back as it was."""
+        provider = self.registry.providers[adoption.provider]
+        return provider.keeps(ReadOnlyHost(self.host), adoption) if isinstance(provider, HasRemains) else True
 
     def _measured(self, snapshot: Snapshot) -> Mapping[str, float]:
         from reconciler.records import measured
@@ -140,7 +150,7 @@ class App:
         """The plan that brings back what stood after rollout `target`; None: before the last one in force."""
         from reconciler.engine.restore import restore
 
-        back = way_back(journal, target)
+        back = past.way_back(journal, target)
         desired = Desired(str(self.path), back.revision, ())
         _, snapshot = self._look(desired, journal, ())
         everything = back.target == 0
@@ -192,7 +202,7 @@ class App:
 
         host, providers = ReadOnlyHost(self.host, self._note), self.registry.providers
         applying = holder(self.folders.state) if journal.read_only else None
-        remembered = memory(journal, None if applying is None else str(applying))
+        remembered = past.memory(journal, None if applying is None else str(applying))
         support = Supports(host, providers)
         mine = own.in_force(journal, remembered.inventory, providers, support) if ours is None else ours
         resources = own.joined(desired.resources, mine if whole_tree else ())
@@ -251,7 +261,7 @@ class App:
         unfinished = self.recover(journal)
         if unfinished is not None:
             return unfinished
-        failed = half_undone(journal)
+        failed = past.half_undone(journal)
         if failed is None:
             return None
         from reconciler.engine.rollout import undo_again
@@ -269,14 +279,14 @@ class App:
             journal.confirm_inventory(found.inventory if found.inventory_lost else ())
         if planned.plan.steps:
             engine, back = self.engine(journal), planned.back
-            settings: dict[str, Json] = {} if back is None else {TARGET: back.target}
+            settings: dict[str, Json] = {} if back is None else {past.TARGET: back.target}
             if self.registry.digests:
-                settings[PLUGINS] = dict(self.registry.digests)
+                settings[past.PLUGINS] = dict(self.registry.digests)
             outcome = reconcile.roll_out(
-                engine, planned.plan, verb, revision=stands_for(planned.request, journal), settings=settings
+                engine, planned.plan, verb, revision=past.stands_for(planned.request, journal), settings=settings
             )
             if back is not None and outcome.code is ExitCode.DONE:
-                after_rollback(journal, back, outcome.rollout)
+                past.after_rollback(journal, back, outcome.rollout)
         if outcome.code is ExitCode.DONE:
             if planned.decision.remember or planned.decision.forget:
                 journal.remember(planned.decision.remember, planned.decision.forget)

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.engine.observe import Memory
+from reconciler.model.address import ResourceId
+from reconciler.model.change import Action, Cause, Change
 from reconciler.model.errors import ReconcileError
 from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Request
+from reconciler.model.job import unwrapped
 from reconciler.model.plan import ApplyStep
 from reconciler.model.resource import Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
@@ -80,6 +83,24 @@ def plugins(journal: Journal, number: int) -> dict[str, str]:
     return {name: str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}
 
 
+def adoptions(journal: Journal, ids: frozenset[ResourceId]) -> dict[ResourceId, Change]:
+    """How these were taken over, where that changed nothing of what they do and nothing but drift came since."""
+    latest: dict[ResourceId, Change] = {}
+    for rollout in reversed(journal.rollouts(limit=MANY)) if ids else ():
+        if rollout.status is RolloutStatus.STABLE:
+            done = (one.step for one in journal.steps(rollout.number))
+            changes = (step.change for step in done if isinstance(step, ApplyStep) and step.change.id in ids)
+            latest |= {change.id: change for change in changes if change.cause is not Cause.DRIFT}
+    return {id_: change for id_, change in latest.items() if change.restore and _took_over(change)}
+
+
+def _took_over(change: Change) -> bool:
+    """Whether it is an adoption of something that did the same, and may have had more that no manifest says."""
+    if change.action is not Action.ADOPT or change.before is None or change.after is None:
+        return False
+    return change.before.attributes.items() >= unwrapped(change.after).attributes.items()
+
+
 @dataclass(frozen=True, slots=True)
 class WayBack:
     """What a rollback takes back: every step since, oldest first, with the number of its rollout."""
@@ -91,13 +112,17 @@ class WayBack:
 
 
 def way_back(journal: Journal, target: int | None) -> WayBack:
-    """The way to `target`; None: to before the last rollout that is still in force. Raises where there is none."""
+    """The way to `target`; None: to before the last change that is still in force. Raises where there is none.
+
+    A rollout that only put back what somebody had changed is no such change: it stays, and so does what it repaired.
+    """
     stable = [r for r in reversed(journal.rollouts(limit=MANY)) if r.status is RolloutStatus.STABLE]
     force = _in_force(journal, stable)
     if target is None:
-        if not force:
+        last = next((n for n in reversed(range(len(force))) if _changes_something(journal, force[n])), None)
+        if last is None:
             raise ReconcileError("cannot roll back: there is no stable rollout to take back")
-        target = force[-2].number if len(force) > 1 else 0
+        target = force[last - 1].number if last else 0
     if target and target not in {record.number for record in stable}:
         raise ReconcileError(
             f"cannot roll back to rollout {target}: it is not a rollout that became stable",
@@ -127,6 +152,12 @@ def _in_force(journal: Journal, stable: list[RolloutRecord]) -> list[RolloutReco
         if isinstance(target, int):
             force = [earlier for earlier in force if earlier.number <= target]
     return force
+
+
+def _changes_something(journal: Journal, record: RolloutRecord) -> bool:
+    """Whether it did more than repair drift."""
+    steps = [one.step for one in journal.steps(record.number)]
+    return any(isinstance(step, ApplyStep) and step.change.cause is not Cause.DRIFT for step in steps)
 
 
 def stands_for(request: Request, journal: Journal) -> Revision | None:

@@ -111,6 +111,10 @@ class HasSources(Protocol):
         ...
 
 
+Ills: TypeAlias = "str | Mapping[ResourceId, str] | None"
+"""Why a backend will not run what it holds: all of it, or some by address. None where it will run everything."""
+
+
 @runtime_checkable
 class HasMark(Protocol):
     """Writes our mark into the things themselves, where their documents show it."""
@@ -124,8 +128,28 @@ class HasMark(Protocol):
 class HasHealth(Protocol):
     """Knows whether the backend will really run what it holds."""
 
-    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
-        """Why it will not (a sentence), or None where it will. Reads only."""
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
+        """Why it will not, in sentences, or None where it will. Without ids: the backend as such. Reads only."""
+        ...
+
+
+@runtime_checkable
+class HasRemains(Protocol):
+    """Sets aside what it replaces or removes, so that an undo can bring that very thing back."""
+
+    def sweep(self, host: Host, ids: Sequence[ResourceId]) -> None:
+        """These were changed by a rollout that is stable now: remove what no undo of it needs any more.
+
+        Re-runnable; nothing of somebody else. Trouble raises ApplyError: the rollout stays as it is.
+        """
+        ...
+
+    def keeps(self, host: Host, change: Change) -> bool:
+        """Whether what this change set aside is still there, and can come back as it was. Reads only."""
+        ...
+
+    def remains(self, host: Host) -> tuple[str, ...]:
+        """What stands aside, in sentences for people: whose it was, and what removes it. Reads only."""
         ...
 
 

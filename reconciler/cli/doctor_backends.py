@@ -94,7 +94,8 @@ def about(host: Host, name: str, provider: Provider, asked: Sequence[Wanted]) ->
         return
     yield Said(name, True, needed, "is installed, and you may use it")
     if isinstance(provider, HasHealth):
-        why = provider.health(host, ())
+        ills = provider.health(host, ())
+        why = "; ".join(f"{id_} {ill}" for id_, ill in ills.items()) if isinstance(ills, Mapping) else ills
         yield (
             Said(name, False, needed, f"{why}{idle}", _START)
             if why

@@ -59,12 +59,12 @@ def _agreed(planned: Planned) -> bool:
 
 
 def recovery(outcome: Outcome) -> str:
-    """How an interrupted rollout was brought to an end."""
-    start = f"Rollout {outcome.rollout} had been interrupted:"
+    """How a rollout that was left half-way was brought to an end."""
+    start = f"Rollout {outcome.rollout} {outcome.resumed}:"
     if outcome.code is ExitCode.DONE:
         return f"{start} all its changes stood, so its verification was finished; it is stable."
     if outcome.code is ExitCode.ROLLBACK_FAILED:
-        return f"{start} it could not be undone completely. {outcome.message}"
+        return f"{start} it cannot be undone completely. {outcome.message}"
     return f"{start} what it had done is undone."
 
 

@@ -28,7 +28,7 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
     """What is owned, stable, pending, drifting, quarantined; who is applying. Changes nothing.
 
     \b
-    Exit code: 0 whatever it says; 1 on an error, and when a backend could not be looked at, where the others are shown
+    Exit code: 0 whatever it says; 1 on an error, and when a backend could not be looked at, where others are shown
     all the same. `reconcile plan --detailed-exitcode` tells a script.
     """
     from reconciler.cli.render.rollout import status_text
@@ -40,6 +40,7 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
         unseen: dict[str, ObserveError] = {}
         planned = app.plan(app.request(), journal=journal, unseen=unseen) if path.exists() else None
         status = replace(_status(app, journal, planned), runs=_runs(app), unseen=_words(unseen))
+        status = replace(status, aside=_aside(app, status))
         mask = Mask(journal.mask_key())
     if output == "json":
         print_json(mask.json(encode(status)))
@@ -63,6 +64,14 @@ def _runs(app: App) -> str:
         day = found.now - timedelta(days=1)
         runs = found.runs.newest(since=day)
         return lately(runs, found.trouble(day, runs))
+
+
+def _aside(app: App, status: Status) -> tuple[str, ...]:
+    """What the backends that were looked at have set aside."""
+    from reconciler.provider import HasRemains
+
+    usable = [app.registry.providers[name] for name, why in (status.backends or {}).items() if why is None]
+    return tuple(text for one in usable if isinstance(one, HasRemains) for text in one.remains(app.host))
 
 
 def _status(app: App, journal: Journal, planned: Planned | None) -> Status:

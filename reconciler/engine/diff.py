@@ -170,16 +170,13 @@ class _Pass:
         standing = [observed for place, observed in sorted(self.ours.items()) if place.id == id_]
         for observed in standing:
             self._unwanted(id_, observed)
-        applied = self.applied.get(id_)
-        why = self.snapshot.unsupported.get(applied.provider) if applied is not None else None
-        if not standing and why is not None:
-            self.skipped.append(
-                Skip(id_, f"no manifest asks for it, and nobody can tell whether it still stands: {why}")
-            )
+        entry = self.applied.get(id_)
+        if not standing and entry and (why := self.snapshot.unsupported.get(entry.provider)):
+            self.skipped.append(Skip(id_, f"no manifest asks for it; nobody can tell whether it still stands: {why}"))
         elif not standing and self._may_prune():
             self.forget.append(id_)
-            if applied is not None and self.snapshot.left_with(applied) is not None:
-                _, what = absent(applied, self.snapshot)
+            if entry is not None and self.snapshot.left_with(entry) is not None:
+                _, what = absent(entry, self.snapshot)
                 self.skipped.append(Skip(id_, f"no manifest asks for it; {what}: it may still run where it was"))
 
     def _unwanted(self, id_: ResourceId, observed: Observed) -> None:
@@ -219,17 +216,22 @@ class _Pass:
         return self.snapshot.jobs.get(call[1]) if call is not None else None
 
     def release(self, id_: ResourceId) -> None:
-        """Give up ownership and leave the thing as it is."""
+        """Give up ownership: what was adopted and never changed comes back as it was, all else stays as it is."""
         observed = next((item for place, item in sorted(self.ours.items()) if place.id == id_), None)
         if observed is None or observed.trouble is not None:
             message = observed.trouble if observed and observed.trouble else "nothing on this host carries its mark"
             self.vetoes.append(Veto("ownership", f"cannot release {id_}: {message}", id_))
             return
-        reason, provider = "released: it stays and is yours again", self.providers[observed.provider]
-        left = observed.document
-        if isinstance(provider, HasMark):
-            left = provider.unmarked(id_, observed.state, left)
-        self._give_up(observed, Action.RELEASE, Cause.REQUESTED, reason, left)
+        adopted = self.request.adopted.get(id_)
+        if adopted is None or (adopted.place, adopted.after) != (observed.place, observed.state):
+            provider, left = self.providers[observed.provider], observed.document
+            if isinstance(provider, HasMark):
+                left = provider.unmarked(id_, observed.state, left)
+            self._give_up(observed, Action.RELEASE, Cause.REQUESTED, "released: it stays and is yours again", left)
+            return
+        reason = "released: what you had before its adoption comes back, and is yours again"
+        self._give_up(observed, Action.RELEASE, Cause.REQUESTED, reason, adopted.document_before)
+        self.changes[-1] = replace(self.changes[-1], after=adopted.before, exact=adopted.restore)
 
     def _give_up(
         self, observed: Observed, action: Action, cause: Cause, reason: str, left: str | None = None

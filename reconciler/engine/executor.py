@@ -172,7 +172,7 @@ class _Run:
             (journal.steps_refused if failure.stale else journal.steps_failed)(rollout, numbers, failure.message)
             self._tell(EventType.STEPS_FAILED, self.words[1], batch, f": {failure.message}")
             if stopped := self.walk.stopping():  # then nobody can tell whether it would have failed
-                failure = replace(failure, message=f"stopped by {stopped}", guilty=False)
+                failure = replace(failure, message=f"stopped by {stopped}", ids=(), guilty=False)
             self._fail(failure)
             return
         owned = [step.owned for step in batch if step.owned is not None]
@@ -247,6 +247,7 @@ class _Run:
             del self.waiting[step.number]
         failure = of_gates(left, error, self.walk.mask)
         self.walk.journal.steps_failed(self.walk.rollout, [step.number for step in left], failure.message)
+        self._tell(EventType.GATE_FAILED, "cannot verify ", left, f": {failure.message}")
         self._fail(failure)
 
     def _give_up_gates(self) -> None:

@@ -108,5 +108,5 @@ def _carried_out(engine: Engine, plan: Plan, verb: str, number: int) -> Outcome:
     engine.listener(Event(EventType.ROLLOUT_STARTED, f"rollout {number}", (), 0, len(plan.steps)))
     failure = executor.execute(walk(engine, number, plan.steps), plan.steps)
     if failure is None:
-        return stable(engine, number, len(plan.changes))
+        return stable(engine, number, plan.steps)
     return take_back(engine, number, failure, plan.revision, verb)

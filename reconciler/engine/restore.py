@@ -11,6 +11,7 @@ from reconciler.model.intent import Difference
 from reconciler.model.plan import ApplyStep, Skip, Veto
 from reconciler.model.state import Observed, Owned, Ownership, Snapshot
 
+_REPAIRED = "only put back as it had been applied, which somebody had changed: that stays"
 _RELEASED = "released since, so it is yours: it stays as it stands, which may differ from what it was before"
 
 
@@ -26,7 +27,11 @@ def restore(
     skipped: list[Skip] = []
     vetoes: list[Veto] = []
     owned: dict[ResourceId, Owned] = {}
-    for place, span in sorted(_spans(steps).items()):
+    for place, whole in sorted(_spans(steps).items()):
+        span = whole if everything else _since_applied(whole)
+        if not span:
+            skipped.append(Skip(place.id, _REPAIRED))
+            continue
         newest, adopted = span[-1], _still_adopted(span)
         oldest = adopted or span[0][1]
         back = _back(oldest, newest[1], why, everything)
@@ -35,8 +40,9 @@ def restore(
             vetoes.append(_adopted_between(place.id, newest[0]))
             continue
         if back.action is Action.NONE or _equals(back, ours):
-            released = back.action is Action.NONE and newest[1].change.action is Action.RELEASE
-            skipped.append(Skip(place.id, _RELEASED if released else "already as it was before"))
+            released = newest[1].change.action is Action.RELEASE and newest[1].change.exact is None
+            given = released and back.action is Action.NONE
+            skipped.append(Skip(place.id, _RELEASED if given else "already as it was before"))
             continue
         veto = _changed_since(back, ours.get(place))
         found = ours.get(place)
@@ -50,7 +56,10 @@ def restore(
             owned[place.id] = oldest.previous
     if everything:
         known = {step.change.place for _, step in steps}
-        changes += [_removal(item, why) for place, item in sorted(ours.items()) if place not in known]
+        others = [item for place, item in sorted(ours.items()) if place not in known]
+        changes += [_removal(item, why) for item in others if item.trouble is None]
+        hint = "repair it by hand, then roll back again"
+        vetoes += [Veto("ownership", item.trouble, item.id, hint) for item in others if item.trouble is not None]
     return Difference(tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned)
 
 
@@ -60,6 +69,12 @@ def _spans(steps: Sequence[tuple[int, ApplyStep]]) -> dict[Place, list[tuple[int
     for rollout, step in steps:
         spans.setdefault(step.change.place, []).append((rollout, step))
     return spans
+
+
+def _since_applied(span: Sequence[tuple[int, ApplyStep]]) -> Sequence[tuple[int, ApplyStep]]:
+    """Without the repairs that it begins with: what those found was somebody else's doing."""
+    first = next((n for n, (_, step) in enumerate(span) if step.change.cause is not Cause.DRIFT), len(span))
+    return span[first:]
 
 
 def _still_adopted(span: Sequence[tuple[int, ApplyStep]]) -> ApplyStep | None:

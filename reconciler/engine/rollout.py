@@ -10,13 +10,14 @@ from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
-from reconciler.engine import executor, rollback, verify
+from reconciler.engine import executor, rollback, undoing, verify
 from reconciler.engine.failure import Failure
 from reconciler.engine.walk import StepJournal, Stopping, Verdicts, Walk
 from reconciler.engine.work import Start, at_once
 from reconciler.host.protocol import Host
 from reconciler.host.stoppable import StoppableClock
 from reconciler.model.address import Place, ResourceId
+from reconciler.model.change import Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
@@ -26,7 +27,7 @@ from reconciler.model.plan import ApplyStep, Step, VerifyStep
 from reconciler.model.resource import Revision
 from reconciler.model.rollout import Outcome, RolloutRecord, RolloutStatus, StepStatus
 from reconciler.model.state import Observed, Owned, Ownership, State
-from reconciler.provider import Provider, Wanted
+from reconciler.provider import HasRemains, Provider, Wanted
 
 
 class StepRecord(Protocol):
@@ -64,6 +65,10 @@ class Engine:
     start: Start = at_once
 
 
+_INTERRUPTED = "had been interrupted"
+_DIED = "the process was interrupted"
+
+
 def recover(engine: Engine, record: RolloutRecord) -> Outcome:
     """Finish or undo an interrupted rollout, by looking at the host.
 
@@ -78,15 +83,20 @@ def recover(engine: Engine, record: RolloutRecord) -> Outcome:
         for step, status in applies
     )
     failed = any(r.status is StepStatus.FAILED for r in records)
-    if record.status is not RolloutStatus.RUNNING or failed or not stands:
-        why = Failure("the process was interrupted", (), guilty=False)
-        return take_back(engine, record.number, why, record.revision, record.verb, record.status)
-    return _finish(engine, record, records)
+    if record.status is RolloutStatus.RUNNING and stands and not failed:
+        return replace(_finish(engine, record, records), resumed=_INTERRUPTED)
+    had = _INTERRUPTED if record.failure in (None, _DIED) else f"failed, and its undo {_INTERRUPTED}"
+    return replace(_take_back_again(engine, record, _DIED), resumed=had)
 
 
 def undo_again(engine: Engine, record: RolloutRecord) -> Outcome:
     """Another try at a rollback that failed, once a person has repaired what stood in its way."""
-    why = Failure(record.failure or "its rollback failed", (), guilty=False)
+    outcome = _take_back_again(engine, record, "its rollback failed")
+    return replace(outcome, resumed="failed, and could not be undone completely")
+
+
+def _take_back_again(engine: Engine, record: RolloutRecord, otherwise: str) -> Outcome:
+    why = Failure(record.failure or otherwise, (), guilty=False)
     return take_back(engine, record.number, why, record.revision, record.verb, record.status)
 
 
@@ -105,7 +115,7 @@ def _finish(engine: Engine, record: RolloutRecord, records: Sequence[StepRecord]
     )
     failure = executor.execute(walk(engine, record.number, steps), steps, finished)
     if failure is None:
-        return stable(engine, record.number, sum(isinstance(step, ApplyStep) for step in steps))
+        return stable(engine, record.number, steps)
     return take_back(engine, record.number, failure, record.revision, record.verb)
 
 
@@ -121,7 +131,8 @@ def take_back(
     touched = True
     if status is not RolloutStatus.UNDOING:
         engine.journal.undoing(number, failure.message)
-    engine.listener(Event(EventType.UNDO_STARTED, f"{failure.message}; undoing rollout {number}"))
+    cause = "" if failure.ids else f"{failure.message}; "  # what happened to resources was told when it did
+    engine.listener(Event(EventType.UNDO_STARTED, f"{cause}undoing rollout {number}"))
     records = engine.journal.steps(number)
     try:
         found, blind = _look_again(engine, [r.step for r in records])
@@ -130,9 +141,11 @@ def take_back(
         touched = bool(todo.phases or todo.stuck)
         left = [why for _, why in todo.stuck]
         _note_undone(engine, number, todo.kept)
-        left += _run_undo(engine, number, todo)
+        steps = [step for phase in todo.phases for step in phase]
+        back = replace(walk(engine, number, steps), stopping=lambda: engine.stopping(2))
+        left += undoing.carry_out(back, engine.journal, todo)
     except ReconcileError as error:
-        left = [_told(error.message, error.hint)]
+        left = [undoing.told(error.message, error.hint)]
     if (why := engine.stopping(2)) is not None:
         message = f"the undo of rollout {number} was cut short by {why}; the next apply goes on with it"
         return Outcome(number, ExitCode.PARTLY, message, tuple(left))
@@ -152,78 +165,31 @@ def _ended(number: int, code: ExitCode, failure: Failure, left: Sequence[str] = 
     return Outcome(number, code, failure.message, tuple(left), failure.where, failure.hint)
 
 
-def _told(message: str, hint: str | None) -> str:
-    """A reason and what to do about it, as one line of a list."""
-    return f"{message} (what to do: {hint})" if hint else message
-
-
-def _run_undo(engine: Engine, number: int, todo: rollback.Undo) -> list[str]:
-    """Carry out the phases of an undo. Answers what could not be undone."""
-    undone = [step for phase in todo.phases for step in phase]
-    journal = _UndoJournal(engine.journal)
-    undoing = replace(
-        walk(engine, number, undone), journal=journal, stopping=lambda: engine.stopping(2), undoing=True
-    )
-    left: list[str] = []
-    for phase in todo.phases:
-        failures = _undo_together(undoing, phase)
-        left += [
-            f"{', '.join(str(i) for i in failure.ids)}: {_told(failure.message, failure.hint)}"
-            for failure in failures
-        ]
-        if not all(failure.stale for failure in failures):
-            return left
-    if left:
-        return left
-    checks = rollback.checks(undone)
-    expected = {step.change.place: rollback.outcome(step.change) for step in undone}
-    names = {step.number: step.change.id for step in undone}
-    looks = verify.verify(engine.host, engine.providers, checks, expected, engine.host.clock, {})
-    wrong = sorted((names[number], why) for verdicts in looks for number, why in verdicts.items() if why is not None)
-    return [f"{id_}: {why}" for id_, why in wrong]
-
-
-def _undo_together(undoing: Walk, phase: Sequence[ApplyStep]) -> list[Failure]:
-    """What could not be undone; one that somebody else changed does not keep the others of its batch."""
-    failure = executor.execute(undoing, phase)
-    if failure is None:
-        return []
-    if failure.stale and len(phase) > 1:
-        return [again for step in phase for again in _undo_together(undoing, (step,))]
-    return [failure]
-
-
-@dataclass(frozen=True, slots=True)
-class _UndoJournal:
-    """Records what the executor does during an undo as undone steps of the same rollout."""
-
-    journal: Journal
-
-    def steps_refused(self, rollout: int, numbers: Sequence[int], why: str) -> None:
-        """A conflict during an undo: the steps keep their status, and the undo says what is left."""
-
-    def steps_started(self, rollout: int, numbers: Sequence[int]) -> None:
-        """The intent to undo is on disk already, as the status of the rollout."""
-
-    def steps_done(
-        self, rollout: int, numbers: Sequence[int], owned: Sequence[Owned], disowned: Sequence[ResourceId]
-    ) -> None:
-        self.journal.steps_undone(rollout, numbers, owned, disowned)
-
-    def steps_failed(self, rollout: int, numbers: Sequence[int], why: str) -> None:
-        """A step that could not be undone keeps its status: the next start tries again."""
-
-
 def _note_undone(engine: Engine, number: int, steps: Sequence[ApplyStep]) -> None:
     owned = [step.owned for step in steps if step.owned is not None]
     disowned = [step.change.id for step in steps if step.owned is None]
     engine.journal.steps_undone(number, [step.number for step in steps], owned, disowned)
 
 
-def stable(engine: Engine, number: int, changes: int) -> Outcome:
-    summary = f"{changes} change{'s' if changes != 1 else ''} applied and verified"
+def stable(engine: Engine, number: int, steps: Sequence[Step]) -> Outcome:
+    """Everything is verified: the rollout is kept, and what its undo would have needed goes."""
+    changes = [step.change for step in steps if isinstance(step, ApplyStep)]
+    summary = f"{len(changes)} change{'s' if len(changes) != 1 else ''} applied and verified"
     engine.journal.finish(number, RolloutStatus.STABLE, summary)
-    return Outcome(number, ExitCode.DONE, summary)
+    return Outcome(number, ExitCode.DONE, "; ".join([summary, *_sweep(engine, changes)]))
+
+
+def _sweep(engine: Engine, changes: Sequence[Change]) -> list[str]:
+    """Why something that was set aside stays: no reason to doubt the rollout."""
+    left: list[str] = []
+    for name in sorted({change.provider for change in changes}):
+        provider = engine.providers[name]
+        if isinstance(provider, HasRemains):
+            try:
+                provider.sweep(engine.host, [change.id for change in changes if change.provider == name])
+            except ReconcileError as error:
+                left.append(engine.mask.text(f"what was set aside stays, and `reconcile status` names it: {error}"))
+    return left
 
 
 def walk(engine: Engine, number: int, steps: Sequence[Step]) -> Walk:
@@ -267,7 +233,7 @@ def _look_again(engine: Engine, steps: Sequence[Step]) -> tuple[list[Observed], 
         try:
             found += _seen(engine, name, wanted)
         except ReconcileError as error:
-            blind[name] = engine.mask.text(_told(error.message, error.hint))
+            blind[name] = engine.mask.text(undoing.told(error.message, error.hint))
     return found, blind
 
 

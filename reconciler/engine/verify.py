@@ -86,8 +86,9 @@ class _Look:
         asked = [step for step in steps if step.backend and step.number not in failed] if backend else []
         provider = self.providers[name]
         if asked and isinstance(provider, HasHealth):
-            why = provider.health(host.again(), sorted(step.id for step in asked))
-            failed |= {step.number: why for step in asked if why is not None}
+            ills = provider.health(host.again(), sorted(step.id for step in asked))
+            every = dict.fromkeys((step.id for step in asked), ills) if isinstance(ills, str) else ills or {}
+            failed |= {step.number: every[step.id] for step in asked if step.id in every}
         return failed
 
     def _standing(self, host: Host, name: str, steps: Sequence[VerifyStep]) -> dict[int, str]:

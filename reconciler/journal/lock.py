@@ -25,6 +25,8 @@ _LONGEST = 4096  # bytes of a holder's line
 _TRIES = 20  # while the file names nobody who lives: somebody is between locking and writing, or only looks
 _PAUSE = 0.005
 _HINT = "check who owns the folder and its mode, or name another one in RECONCILER_STATE_DIR"
+_SPACE = "free some space there; nothing was changed"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _BUSY_CODES = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
@@ -62,8 +64,8 @@ class WriterLock:
                 os.close(descriptor)
                 raise
         except OSError as error:
-            cause = error.strerror or str(error)
-            raise JournalError(f"cannot take the lock: {cause}", where=str(path), hint=_HINT) from error
+            cause, hint = error.strerror or str(error), _SPACE if error.errno in _FULL else _HINT
+            raise JournalError(f"cannot take the lock: {cause}", where=str(path), hint=hint) from error
         return cls(descriptor)
 
     def release(self) -> None:

@@ -6,6 +6,7 @@ Types only; the stages that fill them are in `engine`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Change
@@ -54,6 +55,7 @@ class Request:
     release: frozenset[ResourceId] = frozenset()
     whole_tree: bool = True  # False: a single file, which never prunes
     prune: PrunePolicy = PrunePolicy()
+    adopted: Mapping[ResourceId, Change] = field(default_factory=dict)  # how what is released was taken over once
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,3 +78,4 @@ class Outcome:
     left: tuple[str, ...] = ()
     where: str | None = None
     hint: str | None = None
+    resumed: str = ""  # of a rollout that an earlier process left behind: what had become of it

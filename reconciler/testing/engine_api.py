@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from reconciler.host.protocol import Response
 from reconciler.model.errors import CommandTimeout
+from reconciler.testing.engine_answers import answer_json, layer, ports, row, runs, said
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _BODY = frozenset({"Image", "Cmd", "Entrypoint", "WorkingDir", "User", "Hostname", "Env", "ExposedPorts", "Labels"})
@@ -71,12 +71,12 @@ class EngineApi:
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         data = json.loads(body) if body else {}
         if "\\ud8" in body.decode("ascii"):
-            return _said(400, "invalid UTF-8")
+            return said(400, "invalid UTF-8")
         for verb, path, handler in self._routes():
             match = re.fullmatch(path, parts.path)
             if verb == method and match is not None:
                 return handler(*map(unquote, match.groups()), query, data)
-        return _said(404, f"page not found: {method} {parts.path}")
+        return said(404, f"page not found: {method} {parts.path}")
 
     def _routes(self) -> Sequence[tuple[str, str, Callable[..., Response]]]:
         one = r"/containers/([^/]+)"
@@ -93,6 +93,7 @@ class EngineApi:
             ("GET", "/images/(.+)/json", self._image),
             ("POST", "/networks/create", self._make_network),
             ("POST", "/networks/([^/]+)/connect", self._connect),
+            ("GET", "/networks", self._networks),
             ("GET", "/networks/([^/]+)", self._network),
             ("DELETE", "/networks/([^/]+)", self._delete_network),
         )
@@ -105,26 +106,26 @@ class EngineApi:
     def _list(self, query: Mapping[str, str], _body: object) -> Response:
         filters: dict[str, list[str]] = json.loads(query.get("filters", "{}"))
         if set(filters) - {"label", "name"} or query.get("all") != "1":
-            return _said(400, f"invalid filter: {filters}")
-        rows = [_row(one) for one in reversed(self.containers.values())]
+            return said(400, f"invalid filter: {filters}")
+        rows = [row(one) for one in reversed(self.containers.values())]
         names = filters.get("name")
         rows = [row for row in rows if all(label in row["Labels"] for label in filters.get("label", ()))]
         rows = [row for row in rows if not names or any(re.search(name, row["Names"][0]) for name in names)]
-        return _json(200, rows)
+        return answer_json(200, rows)
 
     def _create(self, query: Mapping[str, str], body: dict[str, Any]) -> Response:
         name, host = query.get("name", ""), body.get("HostConfig", {})
         if set(body) - _BODY - _STOPPING or set(host) - _HOST_CONFIG or _NAME.fullmatch(name) is None:
-            return _said(400, f"Invalid container name ({name}) or unknown field")
+            return said(400, f"Invalid container name ({name}) or unknown field")
         if any("\0" in text for text in [*body.get("Env", []), *(body.get("Cmd") or [])]):
-            return _said(400, "invalid NUL")
+            return said(400, "invalid NUL")
         if self.named(name) is not None:
-            return _said(409, f'Conflict. The container name "/{name}" is already in use')
+            return said(409, f'Conflict. The container name "/{name}" is already in use')
         if body["Image"] not in self.images:
-            return _said(404, f"No such image: {body['Image']}")
+            return said(404, f"No such image: {body['Image']}")
         network = host.get("NetworkMode", "bridge")
         if network not in self.networks:
-            return _said(404, f"network {network} not found")
+            return said(404, f"network {network} not found")
         self._made += 1
         id_ = sha256(f"container {self._made}".encode()).hexdigest()
         self.volumes |= {bind.split(":")[0] for bind in host.get("Binds", ()) if not bind.startswith("/")}
@@ -139,22 +140,22 @@ class EngineApi:
             "NetworkSettings": {"Networks": {network: {}}},
             "Mounts": [],
         }
-        return _json(201, {"Id": id_, "Warnings": []})
+        return answer_json(201, {"Id": id_, "Warnings": []})
 
     def _inspect(self, name: str, _query: object, _body: object) -> Response:
         found = self.named(name)
-        return _json(200, found) if found else _said(404, f"No such container: {name}")
+        return answer_json(200, found) if found else said(404, f"No such container: {name}")
 
     def _logs(self, name: str, _query: object, _body: object) -> Response:
         if self.named(name) is None:
-            return _said(404, f"No such container: {name}")
+            return said(404, f"No such container: {name}")
         text = self.says.encode()
         return Response(200, {}, b"\x02\0\0\0" + len(text).to_bytes(4, "big") + text)
 
     def _run(self, name: str, verb: str, _query: object, _body: object) -> Response:
         found = self.named(name)
         if found is None:
-            return _said(404, f"No such container: {name}")
+            return said(404, f"No such container: {name}")
         state = found["State"]
         wanted = {"start": "running", "stop": "exited", "pause": "paused", "unpause": "running"}[verb]
         if verb in ("start", "stop") and (
@@ -162,29 +163,29 @@ class EngineApi:
         ):
             return Response(304, {}, b"")
         if (verb == "pause") != (state["Status"] == "running") and verb in ("pause", "unpause"):
-            return _said(409, f"Container {name} is {state['Status']}")
+            return said(409, f"Container {name} is {state['Status']}")
         if verb == "start":
             return self._start(found)
         state["Status"] = wanted
         if verb == "stop":
             state |= {"ExitCode": 143, "FinishedAt": FINISHED}
-            self._leaving |= dict.fromkeys(_ports(found), self.late)
+            self._leaving |= dict.fromkeys(ports(found), self.late)
         return Response(204, {}, b"")
 
     def _start(self, found: dict[str, Any]) -> Response:
-        busy = self.taken | {port for one in self.containers.values() if _runs(one) for port in _ports(one)}
-        late = {port for port in _ports(found) if self._leaving.get(port)}
+        busy = self.taken | {port for one in self.containers.values() if runs(one) for port in ports(one)}
+        late = {port for port in ports(found) if self._leaving.get(port)}
         self._leaving |= {port: self._leaving[port] - 1 for port in late}
-        clash = (busy & set(_ports(found))) | late
+        clash = (busy & set(ports(found))) | late
         if found["State"]["Status"] == "paused":
-            return _said(409, "cannot start a paused container, try unpause instead")
+            return said(409, "cannot start a paused container, try unpause instead")
         if clash:
-            return _said(
+            return said(
                 500, f"driver failed programming external connectivity: port {min(clash)} is already allocated"
             )
         if found["Config"].get("Cmd") == ["false"]:
             found["State"] |= {"Status": "exited", "ExitCode": 1, "FinishedAt": FINISHED}
-            self._leaving |= dict.fromkeys(_ports(found), self.late)
+            self._leaving |= dict.fromkeys(ports(found), self.late)
         else:
             found["State"] |= {"Status": "running", "ExitCode": 0, "FinishedAt": ""}
         return Response(204, {}, b"")
@@ -192,18 +193,18 @@ class EngineApi:
     def _rename(self, name: str, query: Mapping[str, str], _body: object) -> Response:
         found, new = self.named(name), query["name"]
         if found is None:
-            return _said(404, f"No such container: {name}")
+            return said(404, f"No such container: {name}")
         if _NAME.fullmatch(new) is None or self.named(new) is not None:
-            return _said(409, f'Conflict. The container name "/{new}" is already in use')
+            return said(409, f'Conflict. The container name "/{new}" is already in use')
         found["Name"] = f"/{new}"
         return Response(204, {}, b"")
 
     def _delete(self, name: str, query: Mapping[str, str], _body: object) -> Response:
         found = self.named(name)
         if found is None:
-            return _said(404, f"No such container: {name}")
-        if _runs(found) and query.get("force") != "1":
-            return _said(409, "You cannot remove a running container")
+            return said(404, f"No such container: {name}")
+        if runs(found) and query.get("force") != "1":
+            return said(409, "You cannot remove a running container")
         del self.containers[found["Id"]]
         return Response(204, {}, b"")
 
@@ -214,86 +215,40 @@ class EngineApi:
             lines = [{"status": f"Pulling {name}"}, {"error": f"manifest for {name} not found"}]
         else:
             self.images[name] = self.registry[name]
-            lines = [{"status": f"Pulling {name}", "id": query["tag"]}, *_layer("a1"), *_layer("b2")]
+            lines = [{"status": f"Pulling {name}", "id": query["tag"]}, *layer("a1"), *layer("b2")]
         return Response(200, {}, b"\r\n".join(json.dumps(line).encode() for line in lines))
 
     def _image(self, name: str, _query: object, _body: object) -> Response:
         id_ = self.images.get(name) or (name if name in self.images.values() else None)
-        return _json(200, {"Id": id_, "Config": {}}) if id_ else _said(404, f"No such image: {name}")
+        return answer_json(200, {"Id": id_, "Config": {}}) if id_ else said(404, f"No such image: {name}")
 
     def _images(self, _query: object, _body: object) -> Response:
-        return _json(200, [{"Id": id_, "RepoTags": [name]} for name, id_ in self.images.items()])
+        return answer_json(200, [{"Id": id_, "RepoTags": [name]} for name, id_ in self.images.items()])
 
     def _make_network(self, _query: object, body: dict[str, Any]) -> Response:
         if body["Name"] in self.networks:
-            return _said(409, f"network with name {body['Name']} already exists")
+            return said(409, f"network with name {body['Name']} already exists")
         self.networks[body["Name"]] = {"Name": body["Name"], "Labels": body.get("Labels", {})}
-        return _json(201, {"Id": body["Name"]})
+        return answer_json(201, {"Id": body["Name"]})
 
     def _connect(self, name: str, _query: object, body: dict[str, Any]) -> Response:
         found = self.named(body["Container"])
         if found is None or name not in self.networks:
-            return _said(404, f"network {name} not found")
+            return said(404, f"network {name} not found")
         found["NetworkSettings"]["Networks"][name] = {}
         return Response(200, {}, b"")
 
+    def _networks(self, query: Mapping[str, str], _body: object) -> Response:
+        wanted = set(json.loads(query["filters"])["label"])
+        return answer_json(
+            200, [one for one in self.networks.values() if wanted <= set(map("=".join, one["Labels"].items()))]
+        )
+
     def _network(self, name: str, _query: object, _body: object) -> Response:
         found = self.networks.get(name)
-        return _json(200, found) if found else _said(404, f"network {name} not found")
+        return answer_json(200, found) if found else said(404, f"network {name} not found")
 
     def _delete_network(self, name: str, _query: object, _body: object) -> Response:
-        if any(name in one["NetworkSettings"]["Networks"] and _runs(one) for one in self.containers.values()):
-            return _said(403, f"network {name} has active endpoints")
-        return Response(204, {}, b"") if self.networks.pop(name, None) else _said(404, f"network {name} not found")
-
-
-def _runs(one: Mapping[str, Any]) -> bool:
-    return one["State"]["Status"] in ("running", "paused", "restarting")
-
-
-def _ports(one: Mapping[str, Any]) -> list[int]:
-    bindings = one["HostConfig"].get("PortBindings", {}).values()
-    return [int(binding["HostPort"]) for group in bindings for binding in group]
-
-
-def _row(one: Mapping[str, Any]) -> dict[str, Any]:
-    """A container as the list shows it: less than an inspection, and only the ports of one that runs."""
-    bindings = one["HostConfig"].get("PortBindings", {}).items() if _runs(one) else ()
-    ports = [
-        {
-            "IP": b["HostIp"],
-            "PublicPort": int(b["HostPort"]),
-            "PrivatePort": int(key.split("/")[0]),
-            "Type": key.split("/")[1],
-        }
-        for key, group in bindings
-        for b in group
-    ]
-    row = {
-        "Id": one["Id"],
-        "Names": [one["Name"]],
-        "Image": one["Config"]["Image"],
-        "ImageID": one["Image"],
-        "Labels": one["Config"].get("Labels", {}),
-        "State": one["State"]["Status"],
-        "Status": f"{one['State']['Status']} ({one['State']['ExitCode']})",
-        "Ports": ports,
-        "NetworkSettings": one["NetworkSettings"],
-    }
-    return deepcopy(row)
-
-
-def _layer(id_: str) -> list[dict[str, Any]]:
-    """What a pull says of one layer of 2 MB."""
-    half, whole = ({"current": count, "total": 2_000_000} for count in (1_000_000, 2_000_000))
-    said = [("Pulling fs layer", {}), ("Downloading", half), ("Downloading", whole), ("Download complete", {})]
-    said += [("Extracting", whole), ("Pull complete", {})]
-    return [{"status": status, "progressDetail": detail, "id": id_} for status, detail in said]
-
-
-def _json(status: int, value: object) -> Response:
-    return Response(status, {"content-type": "application/json"}, json.dumps(value).encode())
-
-
-def _said(status: int, message: str) -> Response:
-    return _json(status, {"message": message})
+        if any(name in one["NetworkSettings"]["Networks"] and runs(one) for one in self.containers.values()):
+            return said(403, f"network {name} has active endpoints")
+        return Response(204, {}, b"") if self.networks.pop(name, None) else said(404, f"network {name} not found")

@@ -191,7 +191,8 @@ def _standing(lines: Sequence[_Line], change: Change) -> int | None:
     """The line that stands as `before` (None where there is to be none yet). Raises Conflict where it does not."""
     marked = _marked(lines, change.id)
     if change.action is Action.ADOPT and change.before is not None and not marked:
-        index = _unmarked(lines, change.before)
+        exact = _exact(change)
+        index = _unmarked(lines, change.before, exact[1] if exact else 0)
         if index is not None:
             return index
     elif change.before is None and not marked:
@@ -202,12 +203,10 @@ def _standing(lines: Sequence[_Line], change: Change) -> int | None:
     raise Conflict(f"cannot {change.action} {change.id}: {cause}", hint="plan again")
 
 
-def _unmarked(lines: Sequence[_Line], state: State) -> int | None:
-    """The first line of somebody else that says just this."""
-    for index, line in enumerate(lines):
-        if line.id is None and _entry(line.raw) == state.attributes:
-            return index
-    return None
+def _unmarked(lines: Sequence[_Line], state: State, near: int = 0) -> int | None:
+    """The line of somebody else that says just this, the nearest one where several do."""
+    same = [n for n, line in enumerate(lines) if line.id is None and _entry(line.raw) == state.attributes]
+    return min(same, key=lambda index: abs(index - near), default=None)
 
 
 def _exact(change: Change) -> tuple[str, int] | None:

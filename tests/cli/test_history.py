@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from reconciler.model.resource import Revision
 from tests.cli import rollouts
 from tests.cli.workplace import Workplace
 
@@ -70,3 +72,16 @@ def test_a_broken_journal_is_said_and_left_as_it_is(workplace: Workplace) -> Non
     assert ran.code == 0
     assert "warning: the journal cannot be used" in ran.err
     assert workplace.files() == before
+
+
+def test_status_names_what_frees_each_quarantined_revision(workplace: Workplace) -> None:
+    """Two trees with other edits on one commit: the commit alone would not tell which."""
+    with rollouts.journal(workplace.state) as journal:
+        for digest in ("abcd1234" * 4, "dcba4321" * 4):
+            failed = Revision(digest, commit="c0ffee12" * 5, branch="main", dirty=True)
+            journal.quarantine_add(failed, "it did not start", rollouts.failed(journal))
+    named = re.findall(r"`reconcile (release --quarantine \S+)`", workplace.run("status").out)
+    assert len(named) == 2
+    for command in named:
+        assert workplace.run(*command.split()).code == 0
+    assert "quarantined" not in workplace.run("status").out

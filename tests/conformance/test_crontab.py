@@ -15,7 +15,7 @@ from reconciler.testing.builders import resource
 from reconciler.testing.conformance import Harness, ProviderConformance
 from reconciler.testing.crontab import CrontabProgram
 
-OURS = re.compile(rb"^\S.* : reconciler:Automation/conf-")
+OURS = re.compile(rb"^[^\s#].* : reconciler:Automation/conf-")
 FOREIGN = b"""\
 # m h  dom mon dow   command
 # : reconciler:Automation/conf-a; a comment that quotes our mark

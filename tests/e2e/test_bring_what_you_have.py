@@ -169,6 +169,10 @@ class Docker:
     def inspect(self) -> Any:
         return self.ask("GET", f"/containers/{self.name}/json")
 
+    def names(self) -> list[str]:
+        rows = self.ask("GET", "/containers/json?all=1")
+        return sorted(row["Names"][0][1:] for row in rows if self.name in row["Names"][0])
+
     def clear(self) -> None:
         for row in self.ask("GET", "/containers/json?all=1"):
             if self.name in row["Names"][0]:
@@ -218,8 +222,11 @@ def test_container(docker: Docker) -> None:
     said = fine(machine.run("release", address, "--yes"))
     assert "no engine can take the mark off a container" in " ".join(said.split())
     released = docker.inspect()
-    assert released["State"]["Running"] is True
-    assert "reconciler.id" not in released["Config"]["Labels"]
+    assert (released["Id"], released["State"]["Running"]) == (id_, True)  # with all that no manifest says
+    assert released["HostConfig"]["Memory"] == 2**26
+    assert docker.names() == [docker.name]
+    said = fine(machine.run("rollback", "0", "--yes"))
+    assert f"{address}: already as it was before" in said
 
 
 @pytest.mark.engines

@@ -261,3 +261,30 @@ def test_output_that_cannot_be_written_is_an_error(machine: Machine) -> None:
         text=True,
     )
     assert "Traceback" not in closed.stderr
+
+
+def test_what_is_adopted_and_released_is_the_same_line_in_the_same_place(machine: Machine) -> None:
+    own = b'# mine\nMAILTO=""\n0 1 * * * /bin/echo hi\n17 4\t* * *  /bin/true --all\n# end\n'
+    machine.install(own)
+    machine.automation("true", "17 4 * * *", "/bin/true --all")
+    assert machine.run("adopt", "Automation/true", "desired", "--yes").returncode == 0
+    assert machine.table() != own
+    released = machine.run("release", "Automation/true", "--yes")
+    assert "what you had before its adoption comes back" in released.stdout
+    assert machine.table() == own
+    back = machine.run("rollback", "0", "--yes")
+    assert "already as it was before" in back.stdout
+    assert machine.table() == own
+
+
+@pytest.mark.parametrize("adopted", ["17 4 * * *", "18 4 * * *"], ids=["later", "by the adoption"])
+def test_what_was_changed_is_released_as_it_stands(machine: Machine, adopted: str) -> None:
+    machine.install(b"17 4\t* * *  /bin/true --all\n")
+    machine.automation("true", adopted, "/bin/true --all")
+    assert machine.run("adopt", "Automation/true", "desired", "--yes").returncode == 0
+    machine.automation("true", "18 4 * * *", "/bin/true --all")
+    assert machine.apply().returncode == 0
+    assert machine.run("release", "Automation/true", "--yes").returncode == 0
+    assert (machine.table() or b"").startswith(b"18 4 * * *")
+    back = machine.run("rollback", "0", "--yes")
+    assert "which may differ from what it was before" in " ".join(back.stdout.split())

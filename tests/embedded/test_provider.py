@@ -81,10 +81,10 @@ def test_it_comes_last_and_works_on_linux_and_macos() -> None:
 def test_health_names_what_was_given_up_with_its_last_lines() -> None:
     lost = {"state": "fatal", "reason": "given up after 2", "output": ["one", "two", "", "three", "four"]}
     why = Embedded().health(host({"services": {"Service/web": lost}}), [WEB])
-    assert why == "Service/web is fatal: given up after 2; its last output: two | three | four"
+    assert why == {WEB: "it is fatal: given up after 2; its last output: two | three | four"}
     fine = {"state": "running", "reason": ""}
     assert Embedded().health(host({"services": {"Service/web": fine}}), [WEB]) is None
-    assert Embedded().health(host({"services": {}}), [WEB]) == "Service/web is not known to the supervisor"
+    assert Embedded().health(host({"services": {}}), [WEB]) == {WEB: "it is not known to the supervisor"}
 
 
 def test_a_service_that_is_not_ready_yet_is_left_to_its_probes() -> None:

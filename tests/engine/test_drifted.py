@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from reconciler.host.fake import FakeHost
+from reconciler.model.change import Action
 from reconciler.model.errors import ExitCode
 from reconciler.model.resource import Probe, Resource, VerifyPolicy
+from reconciler.model.state import Ownership, State
+from reconciler.provider import Wanted
 from reconciler.providers.systemd.provider import Systemd
 from reconciler.providers.systemd.units import unmarked
-from reconciler.testing.builders import resource
+from reconciler.testing.builders import change, resource
 from reconciler.testing.systemd import SystemdPrograms
-from tests.engine.world import World, sick
+from tests.engine.world import NOTES, World, healthy, sick, want
 
 ASKED = VerifyPolicy(within=1.0, stable_for=0.0, probes=(Probe("exec", {"command": ["check"], "timeout": 1}),))
 UNIT = "reconciler-service-worker.service"
@@ -69,3 +72,26 @@ def test_a_unit_that_was_released_is_refused_in_the_plan_and_not_while_it_is_app
         vetoes = world.decide(journal, worker).plan.vetoes
     assert [veto.message for veto in vetoes] == [f"{PATH} has the name of our unit and does not carry our mark"]
     assert "reconcile adopt Service/worker" in str(vetoes[0].hint)
+
+
+def test_a_state_that_somebody_had_edited_can_be_looked_for(tmp_path: Path) -> None:
+    """As the undo of a rollback to it does, when no unit of that name stands."""
+    host = FakeHost()
+    SystemdPrograms(host)
+    wanted = Wanted(unit("/bin/one", "always").id, State({"scope": "", "text": "# by hand"}), None)
+    assert Systemd().observe(host, [wanted]).found == ()
+
+
+def test_an_undone_release_marks_the_same_line_again_among_equal_ones(tmp_path: Path) -> None:
+    host = FakeHost(files={NOTES: b'{"text": "hello"}\n'}, programs={"check": healthy})
+    world = World(tmp_path, host)
+    note = want("Note/a", "hello")
+    world.apply(note)
+    host.files[NOTES] = b"".join(reversed(host.files[NOTES].splitlines(keepends=True)))
+    before = host.files[NOTES]
+    provider = world.providers["memory"]
+    [found] = [item for item in provider.observe(host, []).found if item.ownership is Ownership.OURS]
+    release = change("Note/a", found.state, found.state, action=Action.RELEASE, restore=found.restore)
+    provider.apply(host, [release])
+    provider.apply(host, [release.inverse()])
+    assert host.files[NOTES] == before

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.engine.restore import restore
 from reconciler.model.change import Danger, Hazard
 from reconciler.model.intent import PrunePolicy, Request
 from reconciler.model.resource import DriftPolicy, Protect
@@ -117,13 +118,20 @@ def test_what_is_not_there_cannot_be_released() -> None:
     assert vetoes([], snapshot([], [owned("a")]), request) == ["ownership"]
 
 
+def test_a_rollback_to_nothing_refuses_what_is_in_trouble() -> None:
+    found = [ours("a", trouble="rows 1 and 3 both carry its mark"), ours("b")]
+    difference = restore([], snapshot(found), "as it was before anything was applied", everything=True)
+    assert [veto.message for veto in difference.vetoes] == ["rows 1 and 3 both carry its mark"]
+    assert [change.id for change in difference.changes] == [address("b")]
+
+
 def test_what_cannot_be_looked_at_is_neither_gone_nor_forgotten() -> None:
     blind = snapshot([], [owned("a"), owned("b")], unsupported={"table": "its program does not answer"})
     decision = decide([wanted("a", drift=DriftPolicy.REPORT)], blind)
     assert [veto.guard for veto in decision.plan.vetoes] == ["backend"]
     assert decision.forget == ()
     assert [skip.reason for skip in decision.plan.skipped] == [
-        "no manifest asks for it, and nobody can tell whether it still stands: its program does not answer"
+        "no manifest asks for it; nobody can tell whether it still stands: its program does not answer"
     ]
 
 

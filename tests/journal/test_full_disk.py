@@ -75,8 +75,9 @@ def test_a_lock_that_cannot_name_its_holder_is_not_taken(disk: Disk, clock: Fake
     (disk.path / "state").mkdir()
     (disk.path / "state" / "lock").touch()
     ballast = disk.fill(leave=0)
-    with pytest.raises(JournalError, match="cannot take the lock: No space left"):
+    with pytest.raises(JournalError, match="cannot take the lock: No space left") as refused:
         WriterLock.acquire(disk.path / "state", purpose="apply", clock=clock)
+    assert refused.value.hint == "free some space there; nothing was changed"
     ballast.unlink()
     WriterLock.acquire(disk.path / "state", purpose="apply", clock=clock).release()
 

@@ -276,7 +276,7 @@ def test_launchctl_that_cannot_say_is_not_absence(mac: MacHost) -> None:
 def test_a_service_that_ends_at_once_is_not_healthy(mac: MacHost) -> None:
     mac.launchctl.exits[WEB] = 78
     apply(mac, wanted(SERVE), SERVE)
-    assert "status 78" in (Launchd().health(mac, [SERVE]) or "")
+    assert "status 78" in str(Launchd().health(mac, [SERVE]))
 
 
 def test_a_definition_that_launchd_holds_from_before_is_not_healthy(mac: MacHost) -> None:
@@ -284,7 +284,7 @@ def test_a_definition_that_launchd_holds_from_before_is_not_healthy(mac: MacHost
     mac.files[PATH] = mac.files[PATH].replace(
         b"RECONCILER_DIGEST</key>\n\t\t<string>", b"RECONCILER_DIGEST</key>\n\t\t<string>0"
     )
-    assert "older definition" in (Launchd().health(mac, [JOB]) or "")
+    assert "older definition" in str(Launchd().health(mac, [JOB]))
 
 
 def test_root_has_daemons_and_others_may_not(mac: MacHost) -> None:

@@ -21,7 +21,7 @@ OFFENCES = {
         "engine/reconcile.py",
         "import reconciler.providers",
     ),
-    "Engine stages do not import each other; only reconcile and rollout do": (
+    "Engine stages do not import each other; only reconcile, rollout and undoing do": (
         "engine/diff.py",
         "from reconciler.engine import planner",
     ),

@@ -6,25 +6,24 @@ And the laws that judge them have teeth: a provider or an engine that is broken 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from reconciler.engine import executor, rollback
+from reconciler.engine import executor, rollback, verify
 from reconciler.engine.rollback import Undo
 from reconciler.engine.walk import Walk
-from reconciler.host.protocol import Host
+from reconciler.host.fake import FakeHost
 from reconciler.journal import inventory
 from reconciler.journal.journal import Journal
-from reconciler.model.change import Change
-from reconciler.model.errors import ObserveError
-from reconciler.model.state import Observation
-from reconciler.provider import Provider, Wanted
+from reconciler.provider import Provider
+from reconciler.providers.container.rows import OLD
+from reconciler.providers.container.spec import ID
 from reconciler.testing.memory import MemoryProvider
 from reconciler.testing.stage import Sort, Trouble
 from reconciler.testing.story import RolloutStory
@@ -32,6 +31,16 @@ from tests.conformance.test_container import ContainerHarness
 from tests.conformance.test_crontab import CrontabHarness
 from tests.conformance.test_memory import Memory
 from tests.conformance.test_systemd import SystemdHarness
+from tests.container.world import engine_of
+from tests.properties.broken import (
+    ForgetsToDelete,
+    LeavesAStrangersLine,
+    OverlooksOne,
+    SaysThatNothingIsThere,
+    TidiesForeignLines,
+    WritesOutside,
+    WritesWhileLooking,
+)
 
 CONTAINER = 2  # which of the known resources is the first container
 MORE = 50 if os.environ.get("RECONCILER_TEST_FULL") else 1
@@ -49,8 +58,37 @@ class SystemdStory(RolloutStory):
     harness = SystemdHarness()
 
 
+class WithoutPredecessors(ContainerHarness):
+    """What was kept of an earlier change goes with the next one, also with one that is undone: it is no content."""
+
+    def content(self, host: FakeHost) -> bytes:
+        engine = engine_of(host)
+        every = dict(engine.containers)
+        kept = [id_ for id_, one in every.items() if _is_kept(one)]
+        try:
+            engine.containers = {id_: one for id_, one in every.items() if id_ not in kept}
+            return super().content(host)
+        finally:
+            engine.containers = every
+
+
+def _is_kept(one: dict[str, Any]) -> bool:
+    ours = str(one["Config"].get("Labels", {}).get(ID, "")).startswith("Service/")
+    return ours and OLD in one["Name"] and one["State"]["Status"] in ("exited", "created")
+
+
 class ContainerStory(RolloutStory):
-    harness = ContainerHarness()
+    harness = WithoutPredecessors()
+
+
+@contextmanager
+def told(kind: type[RolloutStory]) -> Iterator[RolloutStory]:
+    """A story that a test tells itself."""
+    story = kind()
+    try:
+        yield story
+    finally:
+        story.teardown()
 
 
 def tell(story: type[RolloutStory], count: int, **more: Any) -> None:
@@ -67,7 +105,9 @@ def tell(story: type[RolloutStory], count: int, **more: Any) -> None:
     )
 
 
-@pytest.mark.parametrize(("story", "count"), [(MemoryStory, 150), (CrontabStory, 100), (SystemdStory, 6)])
+@pytest.mark.parametrize(
+    ("story", "count"), [(MemoryStory, 200), (CrontabStory, 150), (SystemdStory, 20), (ContainerStory, 20)]
+)
 def test_no_story_breaks_a_promise(
     story: type[RolloutStory], count: int, record_property: Callable[[str, object], None]
 ) -> None:
@@ -75,54 +115,6 @@ def test_no_story_breaks_a_promise(
     told = ", ".join(f"{number} {what}" for what, number in sorted(story.tally.items()))
     record_property("summary", f"{story.__name__}: {told}")
     assert story.tally["apply: DONE"]
-
-
-class WritesOutside(MemoryProvider):
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, changes)
-        host.write(Path("/etc/notes.cache"), b"seen")
-
-
-class TidiesForeignLines(MemoryProvider):
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, changes)
-        tidy = [line.rstrip() for line in (host.read(self.path) or b"").split(b"\n")]
-        host.write(self.path, b"\n".join(tidy))
-
-
-class SaysThatNothingIsThere(MemoryProvider):
-    """Where it cannot look: so everything of ours would be made again, or forgotten."""
-
-    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
-        try:
-            return super().observe(host, wanted)
-        except ObserveError:
-            return Observation(())
-
-
-class OverlooksOne(MemoryProvider):
-    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
-        seen = super().observe(host, wanted)
-        return Observation(tuple(item for item in seen.found if item.id.name != "b"), seen.facts)
-
-
-class ForgetsToDelete(MemoryProvider):
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, [change for change in changes if change.after is not None])
-
-
-class WritesWhileLooking(MemoryProvider):
-    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
-        host.write(Path("/memory/cache"), b"seen")
-        return super().observe(host, wanted)
-
-
-class LeavesAStrangersLine(MemoryProvider):
-    """Adds something without a mark beside its own."""
-
-    def apply(self, host: Host, changes: Sequence[Change]) -> None:
-        super().apply(host, changes)
-        host.write(self.path, (host.read(self.path) or b"") + b"\n{}")
 
 
 def _released(story: RolloutStory) -> None:
@@ -149,14 +141,13 @@ def test_a_container_that_changes_hands_is_handed_over_or_not(name: str) -> None
     """With every trouble at every write: an engine has to make it again for it."""
     before, hand_over = HANDOVERS[name]
     for trouble in (Trouble(sort, at) for sort in (Sort.CRASH, Sort.REFUSED, Sort.LATE) for at in range(1, 13)):
-        story = ContainerStory()
-        story.begin({CONTAINER})
-        before(story)
-        story.applied = True
-        hand_over(story, trouble)
-        story.resume()
-        story.apply(None)
-        story.teardown()
+        with told(ContainerStory) as story:
+            story.begin({CONTAINER})
+            before(story)
+            story.applied = True
+            hand_over(story, trouble)
+            story.resume()
+            story.apply(None)
 
 
 def caught(provider: type[MemoryProvider] = MemoryProvider) -> str:
@@ -205,18 +196,16 @@ def test_a_look_that_fails_and_is_taken_for_absence_is_caught() -> None:
     class BlindStory(RolloutStory):
         harness = Blind()
 
-    story = BlindStory()
-    story.begin({2, 3})
-    story.apply(None)
-    story.want_no_more(2)
-
     def look_in_vain() -> None:
         for number in range(1, 9):
             story.apply(Trouble(Sort.LOOK, number))
 
-    with pytest.raises(AssertionError, match="a look that failed changed the plan"):
-        look_in_vain()
-    story.teardown()
+    with told(BlindStory) as story:
+        story.begin({2, 3})
+        story.apply(None)
+        story.want_no_more(2)
+        with pytest.raises(AssertionError, match="a look that failed changed the plan"):
+            look_in_vain()
 
 
 def test_an_executor_that_skips_the_journal_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,9 +237,31 @@ class Silent:
         return told
 
 
+def die_everywhere() -> None:
+    """Two resources in two backends, and a process that dies before each write in turn."""
+    for at in range(1, 13):
+        with told(MemoryStory) as story:
+            story.begin({0, 2})
+            story.apply(Trouble(Sort.CRASH, at))
+            story.resume()
+
+
+def test_an_engine_that_is_whole_survives_it() -> None:
+    die_everywhere()
+
+
 def test_an_undo_that_undoes_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollback, "undo", lambda *_all, **_more: Undo((), (), ()))
-    assert caught()
+    with pytest.raises(AssertionError, match="undone by halves"):
+        die_everywhere()
+
+
+def test_a_recovery_that_believes_the_journal_instead_of_the_host_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its gates would find it out, so that they have to be blind as well."""
+    monkeypatch.setattr(rollback, "_is_seen", lambda _change, _ours: True)
+    monkeypatch.setattr(verify, "verify", lambda _host, _all, gates, *_more: iter([{g.number: None for g in gates}]))
+    with pytest.raises(AssertionError, match="finished by halves"):
+        die_everywhere()
 
 
 def test_an_executor_that_leaves_out_a_write_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,7 @@ def test_a_status_with_everything_wrong_reads_as_agreed() -> None:
         interrupted=RECORDS[0],
         lock_holder="reconcile apply, process 4711, since 2026-11-20 16:00",
         backends={"crontab": None, "launchd": "this is not a Mac"},
+        aside=("web.reconciler-old-1 was yours: `docker rm web.reconciler-old-1` removes it",),
     )
     compare("../status-trouble.txt", status_text(status, mask=MASK))
 

@@ -65,6 +65,7 @@ class Status:
     notices: tuple[str, ...] = ()
     runs: str = ""  # how those of automations went lately
     unseen: Mapping[str, str] = field(default_factory=dict)  # backends that could not be looked at, and why
+    aside: tuple[str, ...] = ()  # what was set aside and stands yet
 
 
 def history_text(
@@ -141,10 +142,8 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
             ("to be changed", _count(status.pending, "as the manifests differ from the host")),
             ("drift", _count(status.drifted, "changed by somebody else")),
             ("runs", status.runs),
-            *(
-                ("quarantined", f"{_revision(q.revision)}: {q.reason} (rollout {q.rollout})")
-                for q in status.quarantine
-            ),
+            *(("quarantined", _quarantined(item)) for item in status.quarantine),
+            *(("set aside", text) for text in status.aside),
             ("being applied by", status.lock_holder or "nobody"),
             *_backends(status.backends or {}),
             *((f"backend {name}", why) for name, why in sorted(status.unseen.items())),
@@ -188,6 +187,11 @@ def _stable(status: Status, zone: tzinfo | None) -> str:
         since += f" {_zone_name(status.host.timezone, zone)}"
     number = f" (rollout {status.stable_rollout})" if status.stable_rollout is not None else ""
     return f"{_revision(status.stable)}{since}{number}"
+
+
+def _quarantined(item: Quarantined) -> str:
+    free = f"`reconcile release --quarantine {item.revision.digest[:8]}` lets it try again"
+    return f"{_revision(item.revision)}: {item.reason} (rollout {item.rollout}); {free}"
 
 
 def _backends(backends: Mapping[str, str | None]) -> list[tuple[str, str]]:

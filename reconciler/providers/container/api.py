@@ -105,6 +105,11 @@ class Engine:
     def connect(self, network: str, id_: str) -> None:
         self._do("POST", f"/networks/{_part(network)}/connect", {"Container": id_})
 
+    def networks(self, labels: Sequence[str]) -> set[str]:
+        """Names of those that carry all of these labels, as NAME=VALUE."""
+        query = urlencode({"filters": json.dumps({"label": list(labels)})})
+        return {str(item.get("Name")) for item in _objects(self._json("GET", f"/networks?{query}"))}
+
     def remove_network(self, name: str) -> None:
         self._do("DELETE", f"/networks/{_part(name)}", fine=(404,))
 

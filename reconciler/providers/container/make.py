@@ -9,7 +9,7 @@ from datetime import datetime
 from reconciler.model.errors import ApplyError, HostError
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine, Object, Refusal
-from reconciler.providers.container.spec import ENGINE_NETWORKS, NETWORK
+from reconciler.providers.container.spec import ENGINE_NETWORKS, HOLDER, NETWORK
 
 LIVES = ("running", "paused")
 YOUNG = 10.0  # seconds for which a container that was restarted is not yet trusted
@@ -37,7 +37,7 @@ def ensure_networks(engine: Engine, names: Iterable[str]) -> None:
     """Make those of these networks that are missing, marked as ours."""
     for name in names:
         if name not in ENGINE_NETWORKS and engine.network(name) is None:
-            engine.make_network(name, {NETWORK: "true"})
+            engine.make_network(name, {NETWORK: "true", HOLDER: engine.holder})
 
 
 def check(engine: Engine, id_: str, state: State) -> None:

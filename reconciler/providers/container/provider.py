@@ -13,7 +13,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import Hindered, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
-from reconciler.provider import Described, Finding, Imported, Support, Supported, Unsupported, Wanted
+from reconciler.provider import Described, Finding, Ills, Imported, Support, Supported, Unsupported, Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.sockets import NoEngine, find
 from reconciler.providers.container.spec import ID, canonical, document
@@ -77,13 +77,37 @@ class Container:
 
         return review(facts, changes)
 
-    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
         from reconciler.providers.container.health import health
 
         try:
-            return health(self._engine(host), ids)
+            return health(self._engine(host), ids) or None
         except (NoEngine, HostError) as error:
             return f"its container cannot be looked at: {error.message}"
+
+    def sweep(self, host: Host, ids: Sequence[ResourceId]) -> None:
+        from reconciler.providers.container.tidy import sweep
+
+        try:
+            sweep(self._engine(host), ids)
+        except (NoEngine, HostError) as error:
+            raise Hindered(f"cannot remove old containers: {error.message}", hint=error.hint) from error
+
+    def keeps(self, host: Host, change: Change) -> bool:
+        from reconciler.providers.container.tidy import keeps
+
+        try:
+            return keeps(self._engine(host), change)
+        except (NoEngine, HostError) as error:
+            raise self._unseen(host, error) from error
+
+    def remains(self, host: Host) -> tuple[str, ...]:
+        from reconciler.providers.container.tidy import remains
+
+        try:
+            return remains(self._engine(host))
+        except (NoEngine, HostError) as error:
+            raise self._unseen(host, error) from error
 
     def foreign(self, host: Host, user: str | None) -> tuple[Imported, ...]:  # noqa: ARG002
         from reconciler.providers.container.importer import foreign

@@ -63,6 +63,8 @@ def _why_down(change: Change) -> str | None:
     before, after = change.before, change.after
     if before is None or "status" in before.attributes:
         return None
+    if change.action is Action.RELEASE and change.exact:
+        return f"{change.id} is down while the container that you had before takes its place again"
     if change.action in _MARKED:
         return _MARKED[change.action].format(id=change.id)
     if after is None:

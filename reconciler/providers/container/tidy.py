@@ -5,19 +5,21 @@ Never a volume, never an image, never anything without our mark.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
+from reconciler.model.address import ResourceId
 from reconciler.model.change import Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.make import instant
-from reconciler.providers.container.rows import OLD, Row, half_made, listed, made
+from reconciler.providers.container.rows import OLD, Row, half_made, listed, made, row_of
 from reconciler.providers.container.running import stop
-from reconciler.providers.container.spec import NETWORK
+from reconciler.providers.container.spec import HOLDER, NETWORK
 
-KEPT = 3600.0  # seconds for which the container of a deleted resource is kept, stopped
+KEPT = 3600.0  # seconds for which the container of a deleted resource is kept where no sweep has removed it
 
 
 def after(engine: Engine, changes: Sequence[Change]) -> None:
@@ -64,6 +66,40 @@ def forgotten(engine: Engine, changes: Sequence[Change], rows: Sequence[Row]) ->
     if gone:
         networks = _networks(state for row in gone if (state := made(row)) is not None)
         _remove(engine, listed(engine), gone, networks)
+
+
+def sweep(engine: Engine, ids: Sequence[ResourceId]) -> None:
+    """The containers of these that are gone for good, and networks of ours that nothing uses."""
+    rows = listed(engine)
+    standing = {row.owner for row in rows if row.stands}
+    gone = [row for row in rows if OLD in row.name and row.owner in ids and row.owner not in standing]
+    networks = _networks(state for row in gone if (state := made(row)) is not None)
+    ours = engine.networks([f"{NETWORK}=true", f"{HOLDER}={engine.holder}"])
+    _remove(engine, rows, gone, networks | ours)
+
+
+def keeps(engine: Engine, change: Change) -> bool:
+    """Whether the very container that stood before the change is there."""
+    noted = cast("Mapping[str, Json]", change.restore or {}).get("id")
+    return isinstance(noted, str) and engine.container(noted) is not None
+
+
+def remains(engine: Engine) -> tuple[str, ...]:
+    """What stands aside: predecessors, and what was there before an adoption."""
+    holder = engine.holder
+    rows = [row_of(item, holder) for item in engine.containers({"name": [re.escape(OLD)]})]
+    aside = sorted((row for row in rows if OLD in row.name and not row.held), key=lambda row: row.name)
+    standing = {row.owner for row in listed(engine) if row.stands} if aside else set()
+    return tuple(_told(row, row.owner in standing) for row in aside)
+
+
+def _told(row: Row, standing: bool) -> str:
+    if row.owner is None:
+        service = row.name.partition(OLD)[0]
+        return f"{row.name} was yours before Service/{service} was taken over: `docker rm {row.name}` removes it"
+    if standing:
+        return f"{row.name} is what {row.owner} was before its last change: its next one removes it"
+    return f"{row.name} is left of {row.owner}: `docker rm {row.name}` removes it"
 
 
 def _remove(engine: Engine, rows: Sequence[Row], gone: Sequence[Row], networks: set[str]) -> None:

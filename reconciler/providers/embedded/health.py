@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.host.protocol import Host
-from reconciler.model.address import ResourceId
+from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.errors import HostError
+from reconciler.provider import Ills
 from reconciler.providers.embedded import control
 
 # What is starting is left to its probes, for as long as its verification allows.
@@ -15,8 +16,8 @@ _FINE = frozenset({"starting", "running", "ended"})
 _SHOWN = 3  # lines of output in a sentence
 
 
-def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
-    """Why it does not (a sentence), or None where it does."""
+def health(host: Host, ids: Sequence[ResourceId]) -> Ills:
+    """Why it does not: as a whole, or with some services; None where it does."""
     try:
         where = control.site(host)
         found = control.status(host, where)
@@ -31,15 +32,15 @@ def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
         return error.message
     services: Mapping[str, Mapping[str, Any]] = found.get("services", {})
     names = [str(id_) for id_ in ids] or sorted(services)
-    wrong = [why for name in names if (why := _wrong(name, services.get(name))) is not None]
-    return "; ".join(wrong) or None
+    wrong = {name: why for name in names if (why := _wrong(name, services.get(name))) is not None}
+    return {parse_address(name): why for name, why in wrong.items()} or None
 
 
 def _wrong(name: str, service: Mapping[str, Any] | None) -> str | None:
     if service is None:
-        return f"{name} is not known to the supervisor" if name.startswith("Service/") else None
+        return "it is not known to the supervisor" if name.startswith("Service/") else None
     if service["state"] in _FINE:
         return None
     output = [line for line in service.get("output", ()) if line.strip()][-_SHOWN:]
     said = f"; its last output: {' | '.join(output)}" if output else ""
-    return f"{name} is {service['state']}: {service.get('reason', '')}{said}"
+    return f"it is {service['state']}: {service.get('reason', '')}{said}"

@@ -12,7 +12,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, Observed, Ownership, State
-from reconciler.provider import Finding, Support, Supported, Unsupported, Wanted
+from reconciler.provider import Finding, Ills, Support, Supported, Unsupported, Wanted
 from reconciler.providers.embedded import control
 from reconciler.providers.embedded.table import LOADED, Damaged, bare, document, outcome, parse, spell
 
@@ -90,7 +90,7 @@ class Embedded:
 
         return review(changes)
 
-    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
         from reconciler.providers.embedded.health import health
 
         return health(host, ids)

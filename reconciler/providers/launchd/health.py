@@ -17,16 +17,16 @@ _CANNOT_START = {78: "a folder, a log file or its program cannot be used", 126: 
                  127: "its program is not found"}  # fmt: skip
 
 
-def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
-    """The first reason why something of these will not run, or None. Raises HostError."""
-    here = session(host)
+def health(host: Host, ids: Sequence[ResourceId]) -> dict[ResourceId, str]:
+    """Why some of these will not run, by address. Raises HostError."""
+    here, found = session(host), {}
     for id_ in ids:
         files = (at(host, here.folder(scope) / f"{label_of(id_)}.plist", scope) for scope in _scopes(here))
         file = next((found for found in files if found is not None), None)
         why = "its plist is gone" if file is None else _one(host, here, id_, file)
         if why is not None:
-            return f"{id_}: {why}"
-    return None
+            found[id_] = why
+    return found
 
 
 def _scopes(here: Session) -> tuple[str, ...]:

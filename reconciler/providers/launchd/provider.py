@@ -12,7 +12,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import Hindered, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
-from reconciler.provider import Finding, Imported, Support, Supported, Unsupported, Wanted
+from reconciler.provider import Finding, Ills, Imported, Support, Supported, Unsupported, Wanted
 
 
 class Launchd:
@@ -76,11 +76,11 @@ class Launchd:
 
         return review(facts, after, changes)
 
-    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
         from reconciler.providers.launchd.health import health
 
         try:
-            return health(host, ids)
+            return health(host, ids) or None
         except HostError as error:
             return f"launchd cannot be asked: {error.message}"
 

@@ -19,12 +19,12 @@ _EXITED, _KILLED = "1", ("2", "3")  # CLD_EXITED; CLD_KILLED, CLD_DUMPED
 _WAITS = Unit("loaded", "active", "waiting")  # only a timer that has a next run is that
 
 
-def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
-    """The first thing that keeps one of these from running, or None. With no ids: whether a manager answers.
+def health(host: Host, ids: Sequence[ResourceId]) -> dict[ResourceId, str]:
+    """What keeps some of these from running, by address. Raises ObserveError where no manager answers.
 
     Timers that wait are known from one list; only the rest is asked about unit by unit.
     """
-    found = managers(host, {})
+    found, ills = managers(host, {}), {}
     if any(id_.kind == "Service" for id_ in ids):
         host.clock.sleep(SETTLE)
     missing = list(ids)
@@ -37,8 +37,8 @@ def health(host: Host, ids: Sequence[ResourceId]) -> str | None:
             if name in mains and about.get("FragmentPath", "").startswith(f"{manager.folder}/"):
                 missing.remove(mains[name])
                 if (why := _wrong(host, manager, mains[name], about)) is not None:
-                    return f"{name} {why}"
-    return f"no manager has a unit of {missing[0]}" if missing else None
+                    ills[mains[name]] = f"{name} {why}"
+    return ills | dict.fromkeys(missing, "no manager has its unit")
 
 
 def advice(host: Host) -> tuple[Finding, ...]:

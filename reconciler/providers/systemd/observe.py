@@ -109,7 +109,7 @@ def _in_the_way(
         if files := look.files_of(id_):
             same = [Other(files, look.links_of(files), tuple(look.active(files)), None)]
         else:
-            same = twins(theirs, id_, unwrapped(state).attributes["command"])
+            same = twins(theirs, id_, unwrapped(state).attributes.get("command"))  # none: a file that somebody edited
             if same:
                 taken[str(id_)] = [other.main for other in same]
         found += [

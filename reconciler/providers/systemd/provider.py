@@ -12,7 +12,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import HostError, ObserveError, ReconcileError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, State
-from reconciler.provider import Finding, Imported, Support, Supported, Unsupported, Wanted
+from reconciler.provider import Finding, Ills, Imported, Support, Supported, Unsupported, Wanted
 
 
 class Systemd:
@@ -80,11 +80,11 @@ class Systemd:
 
         return review(facts, changes)
 
-    def health(self, host: Host, ids: Sequence[ResourceId]) -> str | None:
+    def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
         from reconciler.providers.systemd.health import health
 
         try:
-            return health(host, ids)
+            return health(host, ids) or None
         except ObserveError as error:
             return error.message
 
