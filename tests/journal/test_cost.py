@@ -44,8 +44,6 @@ def test_a_thousand_steps_cost_little_and_three_thousand_three_times_that(
         f"journal: 1,000 steps begun to stable in {writing * 1e3:.0f} ms, listed in {reading * 1e3:.1f} ms;"
         f" 3,000 in {more_writing * 1e3:.0f} and {more_reading * 1e3:.1f} ms",
     )
-    assert writing < 0.4
-    assert reading < 0.1
     assert more_writing < 8 * writing
     assert more_reading < 8 * reading
 
