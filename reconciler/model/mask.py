@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import pairwise
 
-from reconciler.model.data import Json, canonical_text
+from reconciler.model.data import Json, blake2b, canonical_text
 from reconciler.model.frozen import dataclass
 from reconciler.model.lazy import pattern
 
