@@ -35,8 +35,7 @@ def diff(
     """
     pass_ = _Pass(snapshot, request, providers, revision, elsewhere)
     wanted = {intent.id: intent for intent in intents}
-    standing = {place.id for place in pass_.ours}
-    for id_ in sorted(wanted.keys() | standing | pass_.applied.keys() | elsewhere | request.release):
+    for id_ in sorted(wanted.keys() | pass_.places.keys() | pass_.applied.keys() | elsewhere | request.release):
         if id_ in pass_.elsewhere:
             pass_.placed_elsewhere(id_)
         elif request.targets and id_ not in request.targets:
@@ -68,16 +67,19 @@ class _Pass:
     unchanged: int = 0
     untouched: int = 0  # wanted, but not a target
     ours: dict[Place, Observed] = field(init=False)
+    places: dict[ResourceId, list[Observed]] = field(init=False)  # ours by address, in order of the backends
     foreign: dict[Place, list[Observed]] = field(init=False)
     applied: dict[ResourceId, Owned] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ours, self.foreign = {}, {}
+        self.ours, self.foreign, self.places = {}, {}, {}
         for item in self.snapshot.found:
             if item.ownership is Ownership.OURS:
                 self.ours.setdefault(item.place, item)
             else:
                 self.foreign.setdefault(item.place, []).append(item)
+        for _, item in sorted(self.ours.items()):
+            self.places.setdefault(item.id, []).append(item)
         self.applied = {entry.id: entry for entry in self.snapshot.inventory}
 
     def wanted(self, intent: Intent) -> None:
@@ -96,8 +98,8 @@ class _Pass:
 
     def _leave_others(self, intent: Intent) -> None:
         """Take it out of the backends that it moves away from, once it stands in its new one."""
-        for place, observed in sorted(self.ours.items()):
-            if place.id == intent.id and place.provider != intent.provider:
+        for observed in self.places.get(intent.id, ()):
+            if observed.provider != intent.provider:
                 self._delete(observed, Cause.PENDING, f"it moves to {intent.provider}")
                 self.owned[intent.id] = self._entry(intent, intent.state)
 
@@ -167,7 +169,7 @@ class _Pass:
 
     def unwanted(self, id_: ResourceId) -> None:
         """Something of ours that no manifest asks for."""
-        standing = [observed for place, observed in sorted(self.ours.items()) if place.id == id_]
+        standing = self.places.get(id_, [])
         for observed in standing:
             self._unwanted(id_, observed)
         entry = self.applied.get(id_)
@@ -203,7 +205,7 @@ class _Pass:
 
     def placed_elsewhere(self, id_: ResourceId) -> None:
         """A resource of other hosts: shown, and left alone even where it stands here."""
-        here = any(place.id == id_ for place in self.ours)
+        here = id_ in self.places
         left = "; what stands here is left as it is" if here else ""
         self.skipped.append(Skip(id_, f"placed on other hosts{left}"))
 
@@ -217,7 +219,7 @@ class _Pass:
 
     def release(self, id_: ResourceId) -> None:
         """Give up ownership: what was adopted and never changed comes back as it was, all else stays as it is."""
-        observed = next((item for place, item in sorted(self.ours.items()) if place.id == id_), None)
+        observed = next(iter(self.places.get(id_, ())), None)
         if observed is None or observed.trouble is not None:
             message = observed.trouble if observed and observed.trouble else "nothing on this host carries its mark"
             self.vetoes.append(Veto("ownership", f"cannot release {id_}: {message}", id_))

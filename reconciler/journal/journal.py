@@ -9,7 +9,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -22,7 +21,7 @@ from reconciler.journal.reader import Reader
 from reconciler.journal.steps import StepRecord
 from reconciler.journal.writer import open_writable
 from reconciler.model.address import ResourceId
-from reconciler.model.data import Json
+from reconciler.model.data import Json, blake2b
 from reconciler.model.errors import JournalError
 from reconciler.model.plan import Step
 from reconciler.model.resource import Resource, Revision

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 
 from reconciler.host.protocol import Host
-from reconciler.model.data import DIGEST_BYTES
+from reconciler.model.data import DIGEST_BYTES, blake2b
 from reconciler.model.errors import HostError
 from reconciler.model.resource import Revision
 

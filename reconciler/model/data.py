@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import TypeAlias
+
+try:
+    from _blake2 import blake2b  # hashlib is no more than this, and loads OpenSSL
+except ImportError:
+    from hashlib import blake2b
+
+__all__ = ["DIGEST_BYTES", "Json", "blake2b", "bytes_digest", "canonical_text", "digest"]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 

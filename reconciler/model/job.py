@@ -6,7 +6,6 @@ A job file never changes: a line that names one means the same for ever, and an 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 
 from reconciler.model.data import Json, canonical_text
 from reconciler.model.frozen import dataclass
@@ -30,6 +29,8 @@ class Job:
 
     @property
     def digest(self) -> str:
+        from hashlib import sha256  # loads OpenSSL, and most automations have no settings
+
         return sha256(self.content).hexdigest()[:DIGEST_LENGTH]
 
     @property

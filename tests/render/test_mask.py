@@ -79,6 +79,12 @@ def test_json_is_masked_by_key_by_flag_and_by_look() -> None:
     assert MASK.json(shown) == shown
 
 
+def test_a_text_is_masked_in_json_as_it_is_by_itself() -> None:
+    for text in (*(text for text, _ in HIDDEN), *ORDINARY):
+        assert MASK.json({"a": [text, 1]}) == {"a": [MASK.text(text), 1]}
+    assert MASK.json({"count": 3, "name": ["b", None]}) == {"count": 3, "name": ["b", None]}
+
+
 def test_a_value_reads_the_same_masked_before_and_after_it_was_put_into_a_line() -> None:
     for argv in (["run", "--token=abc"], ["run", "--token", "a b"], ["run", "https://me:abc@host/x"]):
         masked = [str(word) for word in MASK.json(argv)]  # type: ignore[union-attr]

@@ -50,6 +50,7 @@ class Look:
         self.units = programs.units(host, manager.scope, f"{PREFIX}*")
         self.files: dict[str, bytes] = {}
         self.links: dict[str, str] = {}  # those that start a unit, by path relative to the folder
+        self._links: dict[str, dict[str, str]] = {}  # the same, by the unit
         self._changed: dict[str, datetime] = {}
         self._mine: dict[ResourceId, dict[str, bytes]] = {}
         self._named: dict[str, list[Entry]] = {}
@@ -76,6 +77,7 @@ class Look:
                 self._changed[name] = entry.modified
         elif entry.sort == "l" and inside.count("/") == 1 and inside.partition("/")[0].endswith(".wants"):
             self.links[inside] = entry.target
+            self._links.setdefault(name, {})[inside] = entry.target
 
     def files_of(self, id_: ResourceId) -> Mapping[str, bytes]:
         return self._mine.get(id_, {})
@@ -88,8 +90,7 @@ class Look:
         return any(is_marked(content, id_) for content in self.files_of(id_).values())
 
     def links_of(self, units: Iterable[str]) -> dict[str, str]:
-        wanted = set(units)
-        return {place: target for place, target in self.links.items() if place.rpartition("/")[2] in wanted}
+        return {place: target for name in sorted(set(units)) for place, target in self._links.get(name, {}).items()}
 
     def active(self, units: Iterable[str]) -> list[str]:
         return [name for name in units if name in self.units and self.units[name].active in UP]
