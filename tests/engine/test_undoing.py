@@ -15,7 +15,9 @@ from reconciler.host.fake import Crash
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Cause, Change
-from reconciler.model.errors import ApplyError, ExitCode
+from reconciler.model.errors import ApplyError, ExitCode, ObserveError
+from reconciler.model.state import Observation
+from reconciler.provider import Wanted
 from reconciler.testing.builders import address
 from reconciler.testing.memory import MemoryProvider
 from tests.engine.world import MEMOS, NOTES, Memos, World, sick, want
@@ -109,3 +111,29 @@ def test_a_reason_is_told_once(tmp_path: Path) -> None:
     assert outcome.code is ExitCode.ROLLED_BACK
     assert sum(outcome.message in message for message in told) == 1
     assert "undoing rollout 1" in told
+
+
+class Blind(Memos):
+    """A backend that cannot be looked at any more once it was changed."""
+
+    changed = False
+
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        super().apply(host, changes)
+        self.changed = True
+
+    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
+        if self.changed:
+            raise ObserveError("cannot read the memos: it does not answer")
+        return super().observe(host, wanted)
+
+
+def test_a_gate_that_cannot_look_is_told_like_one_that_says_no(tmp_path: Path) -> None:
+    told: list[str] = []
+    world = World(tmp_path, providers={"memory": MemoryProvider(Path(NOTES)), "memos": Blind(Path(MEMOS))})
+    with world.journal() as journal:
+        plan = world.decide(journal, want("Memo/a", "one")).plan
+        engine = replace(world.engine(journal), listener=lambda event: told.append(event.message))
+        outcome = roll_out(engine, plan, "apply")
+    assert "cannot verify Memo/a: cannot read the memos: it does not answer" in told
+    assert outcome.left == ("Memo/a: cannot read the memos: it does not answer",)
