@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.cli.rollout import recovery
 from reconciler.engine.reconcile import roll_out
-from reconciler.engine.rollout import undo_again
+from reconciler.engine.rollout import Outcome, undo_again
 from reconciler.host.fake import Crash
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
@@ -81,6 +81,13 @@ def test_an_undo_that_was_cut_short_is_told_from_a_rollout_that_was(
         outcome = world.recover(journal)
     assert outcome is not None
     assert recovery(outcome) == "Rollout 1 failed, and its undo had been interrupted: what it had done is undone."
+
+
+def test_a_recovery_that_is_cut_short_does_not_say_that_all_is_undone() -> None:
+    outcome = Outcome(
+        1, ExitCode.PARTLY, "the undo of rollout 1 was cut short by SIGTERM", resumed="had been interrupted"
+    )
+    assert recovery(outcome) == "Rollout 1 had been interrupted: the undo of rollout 1 was cut short by SIGTERM."
 
 
 class Picky(Memos):
