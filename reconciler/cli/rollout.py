@@ -25,7 +25,7 @@ def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, finger
         recovered = app.recover(journal)
         if recovered is not None:
             _say(recovery(recovered))
-            if recovered.code is ExitCode.ROLLBACK_FAILED:
+            if recovered.code in (ExitCode.ROLLBACK_FAILED, ExitCode.PARTLY):
                 return report(recovered, output, None)
         planned = make(journal)
         if fingerprint is not None:
@@ -65,6 +65,8 @@ def recovery(outcome: Outcome) -> str:
         return f"{start} all its changes stood, so its verification was finished; it is stable."
     if outcome.code is ExitCode.ROLLBACK_FAILED:
         return f"{start} it cannot be undone completely. {outcome.message}"
+    if outcome.code is ExitCode.PARTLY:
+        return f"{start} {outcome.message}."
     return f"{start} what it had done is undone."
 
 

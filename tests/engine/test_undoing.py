@@ -10,12 +10,14 @@ import pytest
 
 from reconciler.cli.rollout import recovery
 from reconciler.engine.reconcile import roll_out
-from reconciler.engine.rollout import undo_again
+from reconciler.engine.rollout import Outcome, undo_again
 from reconciler.host.fake import Crash
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Cause, Change
-from reconciler.model.errors import ApplyError, ExitCode
+from reconciler.model.errors import ApplyError, ExitCode, ObserveError
+from reconciler.model.state import Observation
+from reconciler.provider import Wanted
 from reconciler.testing.builders import address
 from reconciler.testing.memory import MemoryProvider
 from tests.engine.world import MEMOS, NOTES, Memos, World, sick, want
@@ -81,6 +83,13 @@ def test_an_undo_that_was_cut_short_is_told_from_a_rollout_that_was(
     assert recovery(outcome) == "Rollout 1 failed, and its undo had been interrupted: what it had done is undone."
 
 
+def test_a_recovery_that_is_cut_short_does_not_say_that_all_is_undone() -> None:
+    outcome = Outcome(
+        1, ExitCode.PARTLY, "the undo of rollout 1 was cut short by SIGTERM", resumed="had been interrupted"
+    )
+    assert recovery(outcome) == "Rollout 1 had been interrupted: the undo of rollout 1 was cut short by SIGTERM."
+
+
 class Picky(Memos):
     """A backend that will not run one of its resources."""
 
@@ -109,3 +118,29 @@ def test_a_reason_is_told_once(tmp_path: Path) -> None:
     assert outcome.code is ExitCode.ROLLED_BACK
     assert sum(outcome.message in message for message in told) == 1
     assert "undoing rollout 1" in told
+
+
+class Blind(Memos):
+    """A backend that cannot be looked at any more once it was changed."""
+
+    changed = False
+
+    def apply(self, host: Host, changes: Sequence[Change]) -> None:
+        super().apply(host, changes)
+        self.changed = True
+
+    def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
+        if self.changed:
+            raise ObserveError("cannot read the memos: it does not answer")
+        return super().observe(host, wanted)
+
+
+def test_a_gate_that_cannot_look_is_told_like_one_that_says_no(tmp_path: Path) -> None:
+    told: list[str] = []
+    world = World(tmp_path, providers={"memory": MemoryProvider(Path(NOTES)), "memos": Blind(Path(MEMOS))})
+    with world.journal() as journal:
+        plan = world.decide(journal, want("Memo/a", "one")).plan
+        engine = replace(world.engine(journal), listener=lambda event: told.append(event.message))
+        outcome = roll_out(engine, plan, "apply")
+    assert "cannot verify Memo/a: cannot read the memos: it does not answer" in told
+    assert outcome.left == ("Memo/a: cannot read the memos: it does not answer",)
