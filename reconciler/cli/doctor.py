@@ -143,13 +143,16 @@ def _backends(machine: Machine) -> Iterator[Finding]:
 
     host, registry = machine.host, known(machine.tree)
     owned = inventory(host, machine.folders.state)
+    doubtful = False
     try:
         asked = wanted(host, machine.tree, owned, registry)
-    except LoadError as error:
-        yield _unsound("manifests", error)
+    except ReconcileError as error:  # anything but the manifests is told below, by the backend that it is about
+        if isinstance(error, LoadError):
+            yield _unsound("manifests", error)
+        doubtful = not isinstance(error, LoadError)
         asked = wanted(host, None, owned, registry)
     for name, provider in registry.providers.items():
-        for said in about(host, name, provider, asked.get(name, ())):
+        for said in about(host, name, provider, asked.get(name, ()), doubtful=doubtful):
             mark = Mark.OK if said.good else Mark.FAIL if said.needed else Mark.WARN
             yield Finding(said.name, mark, said.message, said.hint)
 

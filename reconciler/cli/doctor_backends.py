@@ -78,28 +78,37 @@ def wanted(
     return wanted_by_provider(resolve_intents(resources, registry.providers, host.facts(), owned, support), owned)
 
 
-def about(host: Host, name: str, provider: Provider, asked: Sequence[Wanted]) -> Iterator[Said]:
-    """Everything about one backend. One that is not needed is a matter of taste."""
+def about(host: Host, name: str, provider: Provider, asked: Sequence[Wanted], *, doubtful: bool) -> Iterator[Said]:
+    """Everything about one backend, as far as it can be asked. One that is not needed is a matter of taste.
+
+    `doubtful`: what a plan would ask is not known, because a backend broke when it was asked whether it can be used.
+    """
     needed = bool(asked) or name == PREFERENCE[host.facts().platform][0]
-    idle = "" if needed else f"; no manifest asks for {name}"
+    try:
+        yield from _asked(host, name, provider, asked, needed)
+    except ReconcileError as error:
+        needed = needed or doubtful
+        yield Said(name, False, needed, f"{error.message}{_idle(name, needed)}", error.hint or "")
+
+
+def _idle(name: str, needed: bool) -> str:
+    return "" if needed else f"; no manifest asks for {name}"
+
+
+def _asked(host: Host, name: str, provider: Provider, asked: Sequence[Wanted], needed: bool) -> Iterator[Said]:
     support = provider.probe(host)
     if isinstance(support, Unsupported):
         elsewhere = "" if needed else "not usable here, which matters only where you want it: "
         yield Said(name, not needed, needed, f"{elsewhere}{support.why}", support.hint or "")
         return
-    try:
-        provider.observe(host, asked)
-    except ReconcileError as error:
-        yield Said(name, False, needed, f"{error.message}{idle}", error.hint or "")
-        return
+    provider.observe(host, asked)
     yield Said(name, True, needed, "is installed, and you may use it")
     if isinstance(provider, HasHealth):
         ills = provider.health(host, ())
         why = "; ".join(f"{id_} {ill}" for id_, ill in ills.items()) if isinstance(ills, Mapping) else ills
-        yield (
-            Said(name, False, needed, f"{why}{idle}", _START)
-            if why
-            else Said(name, True, needed, "will run what it holds")
-        )
+        if why:
+            yield Said(name, False, needed, f"{why}{_idle(name, needed)}", _START)
+        else:
+            yield Said(name, True, needed, "will run what it holds")
     if isinstance(provider, HasAdvice):
         yield from (Said(name, False, False, one.message, one.hint or "") for one in provider.advice(host))

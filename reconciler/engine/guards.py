@@ -54,10 +54,20 @@ def guard(
 def backend(changes: Sequence[Change], snapshot: Snapshot) -> tuple[Veto, ...]:
     """A change through a backend that cannot be used on this host."""
     return tuple(
-        Veto("backend", f"{change.provider} cannot be used on {snapshot.host.name}: {why}", change.id)
+        Veto(
+            "backend",
+            f"{change.provider} cannot be used on {snapshot.host.name}: {why}",
+            change.id,
+            _elsewhere(change),
+        )
         for change in changes
         if (why := snapshot.unsupported.get(change.provider)) is not None
     )
+
+
+def _elsewhere(change: Change) -> str | None:
+    field = {"Automation": "scheduler", "Service": "supervisor"}.get(change.id.kind)
+    return f"make it usable, or name another `{field}` in the manifest" if field and change.after else None
 
 
 def quarantine(changes: Sequence[Change], snapshot: Snapshot, revision: Revision) -> tuple[Veto, ...]:

@@ -147,6 +147,19 @@ def test_a_silent_manager_that_nothing_needs_is_a_warning(tmp_path: Path) -> Non
     assert "the system manager of systemd does not answer" in warning.message
 
 
+def test_a_backend_that_breaks_when_asked_keeps_nothing_else_from_being_told(tmp_path: Path) -> None:
+    sound, managers = with_systemd(tmp_path, "tester")
+    managers.broken = "Connection timed out"
+    sound.tree.mkdir()
+    (sound.tree / "a.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Service\nmetadata: {name: web}\nspec: {command: [x]}\n"
+    )
+    said = only(sound, "systemd")
+    assert said.mark is Mark.FAIL  # a plan of that manifest would end with the same words
+    assert said.message == "cannot ask the user manager of systemd: Connection timed out"
+    assert {each.mark for each in found(sound, "crontab")} == {Mark.OK}
+
+
 def test_lingering_is_explained(tmp_path: Path) -> None:
     sound, _ = with_systemd(tmp_path, "tester")
     *usable, warning = found(sound, "systemd")

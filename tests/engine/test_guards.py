@@ -137,7 +137,9 @@ def test_what_cannot_be_looked_at_is_neither_gone_nor_forgotten() -> None:
 
 def test_a_backend_that_cannot_be_used_is_refused() -> None:
     plan = decide([wanted("a")], snapshot(unsupported={"table": "there is no crontab program"})).plan
-    assert [v.guard for v in plan.vetoes] == ["backend"]
+    assert [(v.guard, v.hint) for v in plan.vetoes] == [
+        ("backend", "make it usable, or name another `scheduler` in the manifest")
+    ]
     assert "there is no crontab program" in plan.vetoes[0].message
 
 
