@@ -25,6 +25,7 @@ PREFERENCE = {
     "darwin": ("launchd", "crontab", "container", "systemd", "embedded"),
 }
 CHOICES = ("scheduler", "supervisor")  # fields of a spec that name a backend
+_WHAT = frozenset({"image", "command", "schedule"})  # fields that say what runs; the others say how
 
 
 def intents(
@@ -208,7 +209,12 @@ def _with_hints(error: UnsupportedSpec, choice: str, able: Callable[[str | None]
 
 def _nearest(refusals: Mapping[str, UnsupportedSpec]) -> UnsupportedSpec:
     """The limits of the backend that lacks least, and what keeps the others out: none can hold all of it."""
-    name = min(refusals, key=lambda each: len(refusals[each].limits))
+
+    def lack(name: str) -> tuple[bool, int]:
+        fields = [limit.field for limit in refusals[name].limits]
+        return not _WHAT.isdisjoint(fields), len(fields)
+
+    name = min(refusals, key=lack)
     error = refusals[name]
     others = [
         f"{other} refuses {' and '.join(sorted({limit.field or 'it' for limit in refusal.limits}))}"

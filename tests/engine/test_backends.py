@@ -131,6 +131,19 @@ def test_where_no_backend_takes_all_of_it_the_nearest_speaks_and_names_what_the_
     assert problem.hint == "no other backend takes all of it: crontab refuses screen and zone"
 
 
+def test_a_backend_that_cannot_run_it_at_all_is_never_the_nearest() -> None:
+    pair = {
+        "crontab": Strict("crontab", NOTES, refuses="image"),
+        "systemd": Strict("systemd", MEMOS, refuses="zone screen"),
+    }
+    with pytest.raises(LoadError) as caught:
+        chosen(pair, want("Note/a", "image zone screen"))
+    assert [problem.message for problem in caught.value.problems] == [
+        "Note/a screen: systemd has no screen",
+        "Note/a zone: systemd has no zone",
+    ]
+
+
 @pytest.mark.parametrize(
     ("placement", "here"),
     [

@@ -47,7 +47,7 @@ def plist(kind: str, **spec: Any) -> dict[str, Any]:
         ("Automation", {**AUTO, "command": ["A=1", "x"]}, "command", "absolute"),
         ("Automation", {**AUTO, "command": ["x", "\x1b[31m"]}, "command", "script"),
         ("Automation", {**AUTO, "environment": {"RECONCILER_ID": "x"}}, "environment.RECONCILER_ID", None),
-        ("Service", {"image": "redis:7"}, "command", "container"),
+        ("Service", {"image": "redis:7"}, "image", "container"),
         ("Service", {**SERVE, "image": "redis:7"}, "image", "container"),
         ("Service", {**SERVE, "volumes": ["data:/data"]}, "volumes", "container"),
         ("Service", {**SERVE, "networks": ["net"]}, "networks", "container"),

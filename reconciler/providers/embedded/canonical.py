@@ -23,8 +23,9 @@ def canonical(resource: Resource) -> State:
     spec = resource.spec
     wanted: dict[str, Json] = {}
     limits = Limits()
-    with limits:
-        wanted["command"] = _command(spec.get("command"))
+    if spec.get("command") is not None or not spec.get("image"):  # an image's own command goes with the image
+        with limits:
+            wanted["command"] = _command(spec.get("command"))
     _refuse_others(spec, limits)
     directory = spec.get("workingDirectory")
     if directory not in (None, "~", "~/"):

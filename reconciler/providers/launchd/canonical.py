@@ -33,8 +33,9 @@ def canonical(resource: Resource) -> State:
     service = resource.id.kind == "Service"
     wanted: dict[str, Json] = {}
     limits = Limits()
-    with limits:
-        wanted["command"] = _command(spec)
+    if spec.get("command") is not None or not spec.get("image"):  # an image's own command goes with the image
+        with limits:
+            wanted["command"] = _command(spec)
     with limits:
         wanted |= _service(spec) if service else _automation(spec)
     if environment := cast("Mapping[str, str]", spec.get("environment") or {}):

@@ -32,8 +32,9 @@ def canonical(resource: Resource) -> State:
     limits = Limits()
     with limits:
         wanted["scope"] = _scope(spec)
-    with limits:
-        wanted["command"] = _command(spec.get("command"))
+    if spec.get("command") is not None or not spec.get("image"):  # an image's own command goes with the image
+        with limits:
+            wanted["command"] = _command(spec.get("command"))
     directory = spec.get("workingDirectory")
     if directory not in (None, "~", "~/"):
         with limits:
