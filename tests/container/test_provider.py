@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.host.fake import Crash, FakeHost
-from reconciler.model.change import Action, Change
+from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, ObserveError, UnsupportedSpec
 from reconciler.model.resource import Resource
@@ -331,6 +331,36 @@ def test_a_kept_container_that_is_gone_is_made_again() -> None:
     engine_of(host)("DELETE", f"/containers/{kept}?force=1", b"")
     PROVIDER.apply(host, [update.inverse()])
     assert seen(host)["web"].state == canonical(service("web"))
+
+
+def test_a_container_that_came_back_is_kept_again_where_that_is_undone() -> None:
+    host = fake_host()
+    create(host, service("web"))
+    (one,) = engine_of(host).containers
+    back = replace(delete(host, service("web")).inverse(), cause=Cause.REQUESTED)  # as a rollback asks for it
+    PROVIDER.apply(host, [back])
+    assert status(host, "web") == "running"
+    PROVIDER.apply(host, [back.inverse()])
+    assert [(id_, status(host, name)) for id_, name in zip(engine_of(host).containers, names(host), strict=True)] == [
+        (one, "exited")
+    ]
+    assert seen(host) == {}
+
+
+def test_a_deletion_that_was_interrupted_is_seen_and_ended_by_the_next_one() -> None:
+    host = fake_host()
+    create(host, service("web"))
+    host.on_call(lambda call: host.crash_at(1) if "/rename" in call.target else None)
+    state = seen(host)["web"].state
+    with pytest.raises(Crash):
+        delete(host, service("web"))
+    host.heal()
+    left = seen(host, Wanted(service("web").id, None, state))["web"]
+    assert "was interrupted half-way" in str(left.trouble)
+    again = change("Service/web", left.state, None, provider="container", restore=left.restore)
+    PROVIDER.apply(host, [again])
+    (kept,) = names(host)
+    assert (OLD in kept, status(host, kept)) == (True, "exited")
 
 
 def test_what_a_dead_process_left_half_made_goes_with_the_next_change_of_anything() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.beside_engine import place, standing  # noqa: F401 - fixtures
 from tests.e2e.machine import Machine, add_user, remove_user, why_no_cron
+from tests.e2e.matrix import manager, rack  # noqa: F401 - fixtures
 
 _NUMBERS = count()
 

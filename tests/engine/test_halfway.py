@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
+from reconciler.engine import reconcile
+from reconciler.engine.observe import Memory, Supports, observe
+from reconciler.engine.restore import restore
+from reconciler.engine.rollout import Outcome
 from reconciler.host.fake import Crash, FakeHost
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode
-from reconciler.model.resource import Probe, Resource, VerifyPolicy
+from reconciler.model.intent import Request
+from reconciler.model.resource import Desired, Probe, Resource, VerifyPolicy
+from reconciler.past import way_back
 from reconciler.providers.container.provider import Container
 from reconciler.providers.container.rows import NEW, OLD
 from reconciler.providers.systemd.provider import Systemd
@@ -126,3 +132,53 @@ def test_what_somebody_changed_meanwhile_is_left_and_the_rest_is_undone(tmp_path
     assert b"/bin/theirs" in now.pop(worker)
     stood.pop(worker)
     assert now == stood
+
+
+CACHE = service("cache", supervisor="container")
+
+
+def roll_back(world: World) -> Outcome:
+    """As `reconcile rollback` does with the last rollout in force."""
+    with world.journal() as journal:
+        way = way_back(journal, None)
+        desired = Desired("units", way.revision, ())
+        memory = Memory(journal.inventory(), journal.rebuilt_needed, (), (), journal.mask_key())
+        snapshot = observe(world.host, world.providers, (), memory, Supports(world.host, world.providers))
+        difference = restore(way.steps, snapshot, "as asked")
+        decision = reconcile.settle(desired, (), snapshot, Request(), world.providers, difference)
+        assert decision.plan.vetoes == (), decision.plan.vetoes
+        return reconcile.roll_out(world.engine(journal), decision.plan, "rollback")
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["deletion", "its rollback"])
+def test_after_a_crash_no_container_runs_out_of_its_place(tmp_path: Path, back: bool) -> None:
+    """A deleted one is kept under another name: it runs under that neither on its way there nor on its way back."""
+
+    def ready(folder: Path) -> World:
+        world = place(folder)
+        world.apply(CACHE, unit("worker", "/bin/one"))
+        if back:
+            world.apply(unit("worker", "/bin/one"))
+        return world
+
+    def go(world: World) -> Outcome:
+        return roll_back(world) if back else world.apply(unit("worker", "/bin/one"))
+
+    clean = ready(tmp_path / "clean")
+    (one,), calls = engine_of(clean.host).containers, len(clean.host.log)
+    assert go(clean).code is ExitCode.DONE
+    writes = [call.number - calls for call in clean.host.log[calls:] if call.writes]
+    assert len(writes) > 1
+    for number in writes:
+        world = ready(tmp_path / str(number))
+        world.host.crash_at(number, before=False)
+        with pytest.raises(Crash):
+            go(world)
+        world.host.heal()
+        with world.journal() as journal:
+            recovered = world.recover(journal)
+        assert recovered is not None
+        assert recovered.code in (ExitCode.DONE, ExitCode.ROLLED_BACK), (number, recovered)
+        (row,) = engine_of(world.host).containers.values()
+        stands, runs = OLD not in row["Name"], row["State"]["Status"] == "running"
+        assert (row["Id"], stands) == (one, runs), number

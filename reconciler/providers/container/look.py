@@ -16,7 +16,7 @@ from reconciler.provider import Wanted
 from reconciler.providers.container.api import Engine
 from reconciler.providers.container.make import ended
 from reconciler.providers.container.review import facts
-from reconciler.providers.container.rows import NEW, Row, follows, half_made, note, row_of, state_of, whole_name
+from reconciler.providers.container.rows import NEW, OLD, Row, follows, half_made, note, row_of, state_of, whole_name
 from reconciler.providers.container.spec import ID, RELEASED, canonical, document
 
 PROVIDER = "container"
@@ -77,9 +77,11 @@ def _midway(engine: Engine, one: Wanted, group: Sequence[Row], standing: Observe
 
     Only while the wanted state is not yet the one that is known to have been applied.
     """
+    main = next((row for row in group if row.stands), None)
+    if one.desired is None and one.applied is not None and main is None:
+        return _leaving(engine, one, group)
     if one.desired is None or one.desired == one.applied:
         return None
-    main = next((row for row in group if row.stands), None)
     if standing is not None and main is not None and main.digest == one.desired.digest:
         return _fresh(engine, standing, main, one.desired)
     fresh = [row for row in group if NEW in row.name and row.digest == one.desired.digest]
@@ -87,6 +89,15 @@ def _midway(engine: Engine, one: Wanted, group: Sequence[Row], standing: Observe
         return None  # what stood before still does; the half-made one goes with the next change
     why = f"the change of the container {one.id.name} was interrupted half-way"
     return _observed(one.id, main or fresh[0], one.desired, Ownership.OURS, why)
+
+
+def _leaving(engine: Engine, one: Wanted, group: Sequence[Row]) -> Observed | None:
+    """A deletion that was begun and does not stand: what goes has its other name, and runs."""
+    row = next((row for row in group if OLD in row.name and row.runs), None)
+    if row is None:
+        return None
+    why = f"the deletion of the container {one.id.name} was interrupted half-way: it runs as {row.name}"
+    return _observed(one.id, row, state_of(row, one.id, tags_for(engine, [row])), Ownership.OURS, why)
 
 
 def _releasing(engine: Engine, one: Wanted, group: Sequence[Row]) -> Observed | None:

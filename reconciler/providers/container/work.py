@@ -40,6 +40,7 @@ class Work:
         self._standing = [row for row in mine if row.stands]
         self._fresh = [row for row in rows if half_made(row) == str(change.id)]
         self._kept = [row for row in mine if OLD in row.name]
+        self._astray = [r for r in self._kept if r.runs and change.after is None and not self._standing]
         self._squatter = next((r for r in rows if r.name == change.id.name and r.owner != change.id), None)
         self._undoing = change.cause is Cause.UNDO
         self._noted = cast("Mapping[str, str]", change.exact or unnoted(change, rows) or {})
@@ -66,7 +67,7 @@ class Work:
             back = not self._exact or (there is self._exact and there.runs == (self._noted["status"] in RUNS))
             return main is None and there is not None and not self._fresh and back
         if after is None:
-            return main is None
+            return main is None and not self._astray
         if self._fresh and self._undoing:
             return False
         return len(self._standing) == 1 and main is not None and state_of(main, self.change.id, self._tags) == after
@@ -92,7 +93,7 @@ class Work:
 
     def _expect_absent(self) -> None:
         before = self.change.before
-        midway = self._undoing and bool(self._fresh or self._exact)
+        midway = bool(self._astray) or (self._undoing and bool(self._fresh or self._exact))
         if self.change.action is Action.ADOPT:
             if (there := self._squatter) is not None and there.held and ID in there.labels:
                 raise self._conflict(f"the reconciler of {there.labels[HOLDER]} holds it; release it there")
@@ -186,12 +187,12 @@ class Work:
             tidy.after(self._engine, [back.change])
 
     def _remove(self, main: Row | None) -> None:
-        if main is None:
-            return
-        if self._undoing:
+        for row in self._astray:  # a process died before it was stopped, or before it had its name again
+            stop(self._engine, row)
+        if main is not None and self._gone_for_good(main):
             stop(self._engine, main)
             self._engine.remove(main.id)
-        else:
+        elif main is not None:
             self._set_aside(main)
 
     def _repairable(self, main: Row, after: State) -> bool:
@@ -286,9 +287,8 @@ class Work:
     def _set_aside(self, row: Row) -> None:
         """Stopped, under another name.
 
-        A deletion renames first: a process that died in between has left a change that stands, and the next one
-        stops it. Docker cannot rename a container that it is just starting again; then, and where a successor is
-        there to tell what goes on, it is stopped first.
+        A deletion renames first: wherever a process dies, it is told from a container that ended by itself. Docker
+        cannot rename one that it is just starting again; then, and where a successor tells, it is stopped first.
         """
         aside = f"{self.change.id.name}{OLD}{row.id[:12]}"
         if self.change.after is None and row.status != "restarting":
