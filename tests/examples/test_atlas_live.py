@@ -277,5 +277,9 @@ def test_telegram_gets_its_token_when_it_runs_and_nobody_else_does(applied: Home
 def test_what_needs_a_keychain_is_refused_where_there_is_none(home: Home) -> None:
     home.edit("automations/mac", "placement: {platform: darwin}", "scheduler: embedded")
     refused = home.reconcile("plan", "desired")
-    assert refused.returncode != 0 or "keychain" in refused.stdout
-    assert "keychain" in refused.stdout + refused.stderr
+    assert refused.returncode == 1
+    assert "requires: the embedded supervisor has no keychain" in refused.stderr
+    home.edit("automations/mac", "scheduler: embedded", "scheduler: auto")
+    refused = home.reconcile("plan", "desired")
+    assert refused.returncode == 5
+    assert "crontab cannot: cron runs outside of any session" in " ".join(refused.stdout.split())
