@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,29 +22,16 @@ import pytest
 
 from tests.e2e.rack import free_port
 from tests.examples.atlas import install, server
-from tests.supervisor.place import ROOT, Site, until
-
-SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where the supervisor's programs look
-Done = subprocess.CompletedProcess[str]
+from tests.examples.home import Home, lent
+from tests.supervisor.place import Site, until
 
 
-class Home:
+class AtlasHome(Home):
     """A home folder with Atlas in it."""
 
     def __init__(self, here: Site, folder: Path) -> None:
-        self.here, self.folder, self.port = here, folder, free_port()
-        self.atlas = install(folder / "atlas")
-        (folder / "bin").mkdir()
-        for program in ("python3", "sh", "id", "ls", "mkdir", "printenv", "cat"):
-            (folder / "bin" / program).symlink_to(shutil.which(program, path=SYSTEM) or program)
-        self.environment = {
-            "HOME": str(folder),
-            "PATH": str(folder / "bin"),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "RECONCILER_STATE_DIR": str(here.state),
-            "RECONCILER_CACHE_DIR": str(here.state / "cache"),
-        }
+        super().__init__(here, folder, install(folder / "atlas"))
+        self.atlas, self.port = self.example, free_port()
         for path in (*self.atlas.rglob("*.yaml"), self.atlas / "tools/system/health.json"):
             text = path.read_text().replace("8790", str(self.port)).replace("within: 20s", "within: 5s")
             path.write_text(text)
@@ -55,59 +41,24 @@ class Home:
             command = f"command: [python3, tools/system/{tool}.py]"
             self.edit("automations/system", command, f"{command}\n  environment: {json.dumps(asking)}")
 
-    def edit(self, name: str, old: str, new: str) -> None:
-        path = self.atlas / "desired" / f"{name}.yaml"
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
-
-    def tool(self, name: str, text: str) -> None:
-        (self.atlas / "tools" / name).write_text(text)
-
-    def reconcile(self, *words: str) -> Done:
-        argv = [sys.executable, "-m", "reconciler", *words]
-        return subprocess.run(
-            argv, env=self.environment, cwd=self.atlas, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    def good(self, *words: str) -> str:
-        done = self.reconcile(*words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def runs(self, name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.good("runs", name, "-o", "json"))["runs"]
-        return found
-
     def health(self) -> dict[str, Any]:
         with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
             return dict(json.loads(answer.read()))
 
 
 @pytest.fixture
-def home() -> Iterator[Home]:
-    if shutil.which("python3", path=SYSTEM) is None:
-        if os.environ.get("CI"):
-            pytest.fail("needs python3 where schedulers look for it")
-        pytest.skip("needs python3 where schedulers look for it")
-    folder = Path(tempfile.mkdtemp(prefix="ra-", dir="/tmp"))  # paths of sockets are short
-    here = Site(folder / "state")
-    here.state.mkdir()
-    try:
-        yield Home(here, folder)
-    finally:
-        if here.folder.exists():
-            here.end()
-            until(lambda: here.members() == [], lambda: str(here.members()))
-        shutil.rmtree(folder)
+def home() -> Iterator[AtlasHome]:
+    with lent(AtlasHome) as found:
+        yield found
 
 
 @pytest.fixture
-def applied(home: Home) -> Home:
+def applied(home: AtlasHome) -> AtlasHome:
     home.good("apply", "desired", "--yes")
     return home
 
 
-def test_everything_is_applied_runs_and_goes_again(applied: Home) -> None:
+def test_everything_is_applied_runs_and_goes_again(applied: AtlasHome) -> None:
     home = applied
     assert "Nothing to do" in home.good("plan", "desired", "--detailed-exitcode")
     assert home.health()["status"] == "ok"
@@ -142,7 +93,7 @@ def test_everything_is_applied_runs_and_goes_again(applied: Home) -> None:
     until(lambda: home.here.members() == [], lambda: str(home.here.members()))
 
 
-def test_a_schedule_is_changed_and_the_new_one_fires(applied: Home) -> None:
+def test_a_schedule_is_changed_and_the_new_one_fires(applied: AtlasHome) -> None:
     home = applied
     home.edit("automations/printer", '"*/5 * * * *"', "{every: 1s}")
     plan = home.good("plan", "desired")
@@ -157,7 +108,7 @@ def test_a_schedule_is_changed_and_the_new_one_fires(applied: Home) -> None:
     assert len(home.runs("printer-watcher")) - before <= 1  # one may have been under way
 
 
-def test_a_tool_is_written_applied_and_runs(applied: Home) -> None:
+def test_a_tool_is_written_applied_and_runs(applied: AtlasHome) -> None:
     home = applied
     with server(503) as there:
         home.good("run", "backup")
@@ -169,7 +120,7 @@ def test_a_tool_is_written_applied_and_runs(applied: Home) -> None:
     assert "HTTP Error 503" in (home.atlas / "alerts" / "uptime-monitor.txt").read_text()
 
 
-def test_the_service_comes_back_until_it_is_given_up(home: Home) -> None:
+def test_the_service_comes_back_until_it_is_given_up(home: AtlasHome) -> None:
     home.edit("services/board", "5 in 10m", "2 in 10m")
     home.good("apply", "desired", "--yes")
     first = home.here.service("board-sync")["pid"]
@@ -199,7 +150,7 @@ HANGS = "import subprocess, time\nsubprocess.Popen(['/bin/sleep', '45671'], star
         (HANGS, "overran", "longer"),
     ],
 )
-def test_a_bad_briefing_is_tried_again_and_then_told(home: Home, script: str, verdict: str, reason: str) -> None:
+def test_a_bad_briefing_is_tried_again_and_then_told(home: AtlasHome, script: str, verdict: str, reason: str) -> None:
     home.edit("automations/briefing", "expected: 10s", "expected: 500ms")
     home.edit("automations/briefing", "delay: 5m", "delay: 100ms")
     home.good("apply", "desired/automations/briefing.yaml", "--yes")
@@ -212,7 +163,7 @@ def test_a_bad_briefing_is_tried_again_and_then_told(home: Home, script: str, ve
     assert subprocess.run(["pgrep", "-f", "^/bin/sleep 45671$"], capture_output=True, check=False).returncode == 1
 
 
-def test_only_one_at_a_time_also_by_hand(home: Home) -> None:
+def test_only_one_at_a_time_also_by_hand(home: AtlasHome) -> None:
     home.good("apply", "desired/automations/printer.yaml", "--yes")
     home.tool("printer/printer_watcher.py", "import time\ntime.sleep(60)\n")
     argv = [sys.executable, "-m", "reconciler", "run", "printer-watcher"]
@@ -225,7 +176,7 @@ def test_only_one_at_a_time_also_by_hand(home: Home) -> None:
     assert sorted(run["verdict"] for run in home.runs("printer-watcher")) == ["skipped", "stopped"]
 
 
-def test_a_backup_that_wants_too_much_is_ended(home: Home) -> None:
+def test_a_backup_that_wants_too_much_is_ended(home: AtlasHome) -> None:
     home.edit("automations/system", "retry: {limit: 1, delay: 5m}", "retry: {limit: 0}")
     home.good("apply", "desired/automations/system.yaml", "--yes")
     home.tool("system/backup.py", "import time\nkept = bytearray(200_000_000)\ntime.sleep(60)\n")
@@ -233,7 +184,7 @@ def test_a_backup_that_wants_too_much_is_ended(home: Home) -> None:
     assert "memory" in home.runs("backup")[0]["reason"]
 
 
-def test_a_tool_that_cannot_start_is_not_applied(applied: Home) -> None:
+def test_a_tool_that_cannot_start_is_not_applied(applied: AtlasHome) -> None:
     home = applied
     definitions = (home.here.folder / "definitions.json").read_text()
     home.tool("heartbeat/watchdog.py", "this is no Python\n")
@@ -244,7 +195,7 @@ def test_a_tool_that_cannot_start_is_not_applied(applied: Home) -> None:
     assert home.reconcile("apply", "desired", "--yes").returncode == 5  # quarantined
 
 
-def test_telegram_gets_its_token_when_it_runs_and_nobody_else_does(applied: Home) -> None:
+def test_telegram_gets_its_token_when_it_runs_and_nobody_else_does(applied: AtlasHome) -> None:
     home = applied
     shutil.copy(home.atlas / "more/telegram.yaml", home.atlas / "desired/automations/telegram.yaml")
     refused = home.reconcile("apply", "desired", "--yes")
@@ -274,7 +225,7 @@ def test_telegram_gets_its_token_when_it_runs_and_nobody_else_does(applied: Home
     assert "cannot resolve the secret TELEGRAM_TOKEN" in home.runs("telegram")[0]["reason"]
 
 
-def test_what_needs_a_keychain_is_refused_where_there_is_none(home: Home) -> None:
+def test_what_needs_a_keychain_is_refused_where_there_is_none(home: AtlasHome) -> None:
     home.edit("automations/mac", "placement: {platform: darwin}", "scheduler: embedded")
     refused = home.reconcile("plan", "desired")
     assert refused.returncode == 1
