@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, mode
 
 from reconciler.kinds.common import CommonSpec
 from reconciler.kinds.fields import Command, Duration, Invalid, Model, Pattern, Text, one_of, text, type_name
+from reconciler.kinds.json_schema import judgeable
 from reconciler.model.data import Json
 from reconciler.model.duration import parse_duration
 
@@ -73,6 +74,11 @@ def _stdin(value: object) -> str | dict[str, str]:
     raise Invalid(f"must be text or a mapping with file, found {type_name(value)}")
 
 
+def _judgeable(schema: dict[str, Any]) -> dict[str, Any]:
+    judgeable(schema)
+    return schema
+
+
 def _word(*choices: str) -> Any:
     return (PlainValidator(one_of(*choices)), WithJsonSchema({"enum": list(choices)}))
 
@@ -102,6 +108,7 @@ StandardInput = Annotated[
         }
     ),
 ]
+JsonSchema = Annotated[dict[str, Any], AfterValidator(_judgeable)]
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -153,8 +160,8 @@ class SuccessOutput(Model):
 
     matches: Pattern | None = Field(None, description="A regular expression that the output must hold.")
     rejects: Pattern | None = Field(None, description="One that it must not hold; it counts before `matches`.")
-    json_schema: dict[str, Any] | None = Field(
-        None, alias="schema", description="A JSON Schema that the output must follow."
+    json_schema: JsonSchema | None = Field(
+        None, alias="schema", description="A JSON Schema that standard output must follow."
     )
 
 

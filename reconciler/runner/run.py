@@ -10,6 +10,7 @@ import time
 
 from reconciler.runner import tree
 from reconciler.runner.attempt import Attempt, Ended
+from reconciler.runner.fresh import before
 from reconciler.runner.job import Job, read, state_folder
 from reconciler.runner.line import Line
 from reconciler.runner.lock import Lock
@@ -127,6 +128,7 @@ class Run:
 
     def _attempts(self, lock: Lock, kept: Kept) -> tuple[Ended, int]:
         number, cpu, peak = 0, 0.0, 0
+        self._before = before(self._job.files, self._line.folder)
         while True:
             number += 1
             ended, tried = self._attempt(number, lock, kept)
@@ -164,7 +166,7 @@ class Run:
         if job.matches or job.rejects or job.schema is not None or job.files or job.least:
             from reconciler.runner.success import Rules
 
-            rules = Rules(job, self._line.folder)
+            rules = Rules(job, self._before)
             kept.judges = [rules.hear] if rules.needs_output else []
         ended = attempt.wait()
         self._notes += ended.notes

@@ -9,13 +9,16 @@ import os
 import time
 
 from reconciler.runner import schema
+from reconciler.runner.fresh import mark
 from reconciler.runner.job import Job
 from reconciler.runner.text import loads, readable, size, why
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
+
+    from reconciler.runner.fresh import Mark
 
 LINE = 65536  # bytes of one line that are looked at as one
 DOCUMENT = 4 * 1024 * 1024  # bytes of stdout that a schema can judge
@@ -24,8 +27,9 @@ DOCUMENT = 4 * 1024 * 1024  # bytes of stdout that a schema can judge
 class Rules:
     """The rules of one attempt. A rule that cannot be understood is broken: silence would look like success."""
 
-    def __init__(self, job: Job, folder: str) -> None:
-        self._job, self._folder = job, folder
+    def __init__(self, job: Job, before: Sequence[tuple[str, Mark]]) -> None:
+        """`before`: how the files of the job stood before the run."""
+        self._job, self._before = job, before
         self._unusable: list[str] = []
         self._matches, self._rejects = (self._pattern(word, getattr(job, word)) for word in ("matches", "rejects"))
         self._matched, self._offence = False, ""
@@ -88,8 +92,8 @@ class Rules:
             return f"no line of the output matches success.output.matches, {job.matches!r}"
         if self._document is not None and (found := self._misfit(bytes(self._document))):
             return found
-        for rule in job.files:
-            if found := self._stale(rule):
+        for rule, (path, before) in zip(job.files, self._before, strict=True):
+            if found := self._stale(rule, path, before):
                 return found
         if job.least and seconds < job.least:
             return f"ended after {seconds:.3g} s, sooner than runtime.min, {job.least:g} s"
@@ -106,15 +110,17 @@ class Rules:
             return "stdout is nested too deeply for success.output.schema"
         return f"stdout does not fit success.output.schema: {found}" if found else ""
 
-    def _stale(self, rule: Mapping[str, Any]) -> str:
-        path = os.path.join(os.path.expanduser(self._folder), os.path.expanduser(rule["path"]))
+    def _stale(self, rule: Mapping[str, Any], path: str, before: Mark) -> str:
         try:
             found = os.stat(path)
         except (OSError, ValueError) as error:
             return f"success.files: cannot find {path}: {why(error)}"
         oldest, least = rule.get("maxAge"), rule.get("minSize")
         age = time.time() - found.st_mtime
-        if isinstance(oldest, int | float) and age > oldest:
+        if not isinstance(oldest, int | float):
+            if mark(found) == before:
+                return f"success.files: the run did not write {path}"
+        elif age > oldest:
             return f"success.files: {path} is {age:.0f} s old, older than {oldest:g} s"
         if isinstance(least, int | float) and found.st_size < least:
             return f"success.files: {path} has {found.st_size} bytes, fewer than {least:g}"

@@ -19,7 +19,9 @@ from reconciler.model.mask import Mask
 from reconciler.model.resource import Revision
 from reconciler.model.state import HostFacts
 from reconciler.testing.crontab import CrontabProgram
+from reconciler.testing.systemd import SystemdPrograms
 
+LAUNCHER = "/home/ada/.local/share/reconciler/bin/reconcile"
 ATLAS = Path(__file__).parents[2] / "examples" / "atlas"
 
 
@@ -29,11 +31,17 @@ def test_the_first_plan_is_the_published_one(tmp_path: Path, monkeypatch: pytest
     host = FakeHost(
         programs=program.programs(),
         running={7: "cron"},
-        files={"/run/crond.pid": b"7\n"},
-        facts=HostFacts("atlas", "linux", "ada", "Europe/Berlin"),
+        files={"/run/crond.pid": b"7\n", "/var/lib/systemd/linger/ada": b""},
+        facts=HostFacts("atlas", "linux", "ada", "Europe/Berlin", runner=LAUNCHER),
         clock=FakeClock(datetime(2026, 11, 21, 12, 0, tzinfo=UTC)),
     )
-    environ = {"RECONCILER_STATE_DIR": str(tmp_path / "state"), "RECONCILER_CACHE_DIR": str(tmp_path / "cache")}
+    SystemdPrograms(host)
+    environ = {
+        "HOME": "/home/ada",
+        "RECONCILER_STATE_DIR": str(tmp_path / "state"),
+        "RECONCILER_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     app = wire(Path("desired"), environ, root=False, host=host)
     planned = app.plan(app.request())
     plan = replace(planned.plan, revision=Revision("a71a5"))  # a commit would change the text with every commit

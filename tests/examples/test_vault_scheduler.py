@@ -107,7 +107,8 @@ def test_there_is_only_one_at_a_time_and_a_dead_holder_keeps_nobody_out(vault: V
         time.sleep(0.05)
     code, output = vault.run()
     assert code == 0
-    assert "skip" in output
+    assert "skipped: run " in output
+    assert "is still running" in output
     first.terminate()  # asked to stop, it stops at once
     first.communicate(timeout=15)
     assert first.returncode == 143
@@ -124,3 +125,24 @@ def test_the_log_turns_over_and_its_times_mean_one_instant(vault: Vault) -> None
         assert vault.run()[0] == 0
     assert vault.names("Logs") == [f"{log.name}{end}" for end in ("", ".1", ".2", ".3")]
     assert all("+" in line[:26] or "-" in line[19:26] for line in log.read_text().splitlines())
+
+
+def test_a_log_that_cannot_be_written_costs_the_work_nothing(vault: Vault) -> None:
+    (vault.root / "Logs").write_text("a file where a folder belongs")
+    vault.put("letter.txt", "x\n")
+    code, output = vault.run()
+    assert code == 0
+    assert "cannot keep the log" in output
+    assert vault.names("Plans") == ["letter.txt.plan.md"]
+
+
+def test_a_whole_run_is_bounded_also_for_those_who_left_their_group(vault: Vault) -> None:
+    vault.spec["job"] = {**vault.spec["job"], "timeout": 1, "stop": {"signal": "SIGTERM", "grace": 1}}
+    script = (
+        "import subprocess, time\nsubprocess.Popen(['/bin/sleep', '43211'], start_new_session=True)\ntime.sleep(60)\n"
+    )
+    (vault.root / "tools/watcher.py").write_text(script)
+    code, _ = vault.run()
+    assert code == 124
+    assert vault.verdicts() == ["timed-out"]
+    assert subprocess.run(["pgrep", "-f", "^/bin/sleep 43211$"], capture_output=True).returncode == 1

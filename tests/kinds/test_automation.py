@@ -173,6 +173,10 @@ def test_defaults_are_not_told(fields: dict[str, Any]) -> None:
             {"success": {"output": {"matches": "("}}},
             "is not a regular expression: missing ), unterminated subpattern",
         ),
+        (
+            {"success": {"output": {"schema": {"properties": {"a": {"minProperties": 1}}}}}},
+            "the keyword minProperties of JSON Schema is not supported",
+        ),
     ],
 )
 def test_a_wrong_word_about_runs_is_refused(fields: dict[str, Any], message: str) -> None:

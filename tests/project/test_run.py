@@ -120,8 +120,9 @@ def test_the_walk_on_a_crontab_succeeds_and_says_what_it_touches(scratch: Done) 
 
 def test_it_applies_every_automation_of_the_example_that_belongs_here(scratch: Done) -> None:
     assert scratch.returncode == 0
-    manifests = "\n".join(path.read_text() for path in (ROOT / "examples" / "atlas" / "desired").glob("*.yaml"))
-    wanted = set(re.findall(r"^  name: (\S+)$", manifests, re.MULTILINE))
+    folder = ROOT / "examples" / "atlas" / "desired" / "automations"
+    manifests = "\n".join(path.read_text() for path in folder.glob("*.yaml"))
+    wanted = set(re.findall(r"^  name: (\S+)$", manifests, re.MULTILINE)) - {"calendar-sync"}  # for a Mac
     applied = set(re.findall(r"reconciler:Automation/([a-z0-9.-]+);", (SCRATCH / "crontab").read_text()))
     assert wanted
     assert applied == wanted

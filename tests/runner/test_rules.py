@@ -157,6 +157,22 @@ def test_files_must_be_fresh_and_large_enough(place: Place) -> None:
     assert "cannot find" in judge(place, "rm out", files=rule)
 
 
+def test_a_file_without_an_age_must_be_written_by_this_very_run(place: Place) -> None:
+    rule = [{"path": "out"}, {"path": "out", "minSize": 3}]
+    assert "cannot find" in judge(place, "true", files=rule)
+    assert judge(place, "echo text > out", files=rule) == ""
+    assert judge(place, "true", files=rule) == f"success.files: the run did not write {place.folder}/out"
+    assert judge(place, "echo text > out", files=rule) == ""
+    assert judge(place, "cp -p out new; mv new out", files=rule) == ""  # the clock says nothing about this one
+
+
+def test_a_file_that_an_earlier_attempt_wrote_counts(place: Place) -> None:
+    job = {"success": {"files": [{"path": "out"}]}, "retry": {"limit": 1, "delay": 0}}
+    script = "test -e out || { echo text > out; exit 1; }"
+    place.run("sh", "-c", script, job=job, options=["--in", str(place.folder)])
+    assert (place.end()["attempts"], place.end()["verdict"]) == (2, "succeeded")
+
+
 def test_a_run_that_ends_too_soon(place: Place) -> None:
     place.run("true", job={"runtime": {"min": 5}})
     assert place.end()["verdict"] == "rejected"

@@ -1,4 +1,4 @@
-"""Writes the morning briefing to `briefs/DATE.txt`: today's agenda, what the printer did, backup and disk.
+"""Writes the morning briefing to `briefs/DATE.txt` and `briefs/latest.txt`: agenda, the printer's day, backup, disk.
 
 The agenda is `data/agenda.txt`, one line per entry: `2026-02-09 10:00 dentist`.
 --check only looks whether it can start.
@@ -53,7 +53,8 @@ def brief(logger: logging.Logger) -> None:
     sections = (("Today", agenda(logger)), ("Printer", printer()), ("Machine", machine()))
     text = "\n".join(title + "\n" + "".join(f"  {line}\n" for line in lines) for title, lines in sections)
     path = atlas.folder("briefs") / f"{atlas.now():%Y-%m-%d}.txt"
-    atlas.write(path, text)
+    for each in (path, path.with_name("latest.txt")):
+        atlas.write(each, text)
     logger.info("wrote %s", path.name)
     print(text, end="")
 

@@ -1,7 +1,7 @@
 """Reads today's lines of every log in `logs/` and raises one alert when something went wrong in them.
 
-Looks for tracebacks, "error:", "failed" and HTTP answers 4xx and 5xx; passes over what is known to be harmless.
---check only looks whether it can start.
+Looks for tracebacks, "error:", "failed" and HTTP answers 4xx and 5xx. With the argument - it passes over lines that
+hold one of the phrases on its standard input. --check only looks whether it can start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ TROUBLE = re.compile(
     r"|(?i:error:|\bfailed\b)"
     r"|(?i:\bHTTP(?:/\d(?:\.\d)?)?\"? (?:error |status )?|\bstatus(?: code)?[ =:]+)[45]\d\d\b"
 )
-HARMLESS = ("Calendar error:", "Weather error:")
 SHOWN = 20
 
 
@@ -36,23 +35,25 @@ def of_today(text: str, today: date) -> list[str]:
     return lines
 
 
-def tells_of_trouble(line: str) -> bool:
-    return TROUBLE.search(line) is not None and not any(phrase in line for phrase in HARMLESS)
+def known() -> list[str]:
+    """Phrases that mark a line as harmless. An empty one would mark all of them."""
+    return [line.strip() for line in sys.stdin if line.strip()] if "-" in sys.argv[1:] else []
 
 
-def scan(logs: Path, today: date) -> list[str]:
+def scan(logs: Path, today: date, harmless: list[str]) -> list[str]:
     """`file: line` for every line of today that tells of trouble."""
     found = []
     for path in sorted(logs.glob("*.log")):
         if path.stem == NAME or datetime.fromtimestamp(path.stat().st_mtime).astimezone().date() < today:
             continue
         lines = of_today(path.read_text(encoding="utf-8", errors="replace"), today)
-        found += [f"{path.name}: {line.strip()}" for line in lines if tells_of_trouble(line)]
+        trouble = [line for line in lines if TROUBLE.search(line) and not any(each in line for each in harmless)]
+        found += [f"{path.name}: {line.strip()}" for line in trouble]
     return found
 
 
 def watch(logger: logging.Logger) -> None:
-    found = scan(atlas.folder("logs"), atlas.now().date())
+    found = scan(atlas.folder("logs"), atlas.now().date(), known())
     logger.info("%d findings", len(found))
     if found:
         more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []

@@ -1,5 +1,7 @@
 """Packs `data/` and `state/` into `backups/atlas-DATE.tar.gz`, reads it back, and keeps the newest seven.
 
+`backups/latest.tar.gz` leads to the newest. One that is stopped half-way leaves no half archive.
+
 Databases are copied through SQLite, so that a write in the middle of the backup cannot tear them.
 --check only looks whether it can start.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import sqlite3
 import sys
 import tarfile
@@ -44,24 +47,41 @@ def names_in(archive: Path) -> list[str]:
     return sorted(names)
 
 
+def pack(archive: Path, files: list[Path]) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in files:
+            copy(atlas.ROOT / path, Path(scratch) / path)
+        with tarfile.open(archive, "w:gz") as tar:
+            for path in files:
+                tar.add(Path(scratch) / path, arcname=str(path))
+
+
+def point(link: Path, target: Path) -> None:
+    """Lead `link` to `target` in one step."""
+    new = link.with_name(link.name + ".new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target.name)
+    new.replace(link)
+
+
 def backup(logger: logging.Logger) -> None:
     files = sorted(path for name in FOLDERS for path in atlas.folder(name).rglob("*") if path.is_file())
     final = atlas.folder("backups") / f"atlas-{atlas.now():%Y-%m-%d}.tar.gz"
     new = final.with_name(final.name + ".new")
-    with tempfile.TemporaryDirectory() as scratch:
-        copied = [path.relative_to(atlas.ROOT) for path in files]
-        for path in copied:
-            copy(atlas.ROOT / path, Path(scratch) / path)
-        with tarfile.open(new, "w:gz") as tar:
-            for path in copied:
-                tar.add(Path(scratch) / path, arcname=str(path))
-    if names_in(new) != sorted(map(str, copied)):
-        raise RuntimeError(f"cannot trust {new.name}: it does not hold the files that were packed")
-    new.replace(final)
+    copied = [path.relative_to(atlas.ROOT) for path in files]
+    try:
+        pack(new, copied)
+        if names_in(new) != sorted(map(str, copied)):
+            raise RuntimeError(f"cannot trust {new.name}: it does not hold the files that were packed")
+        new.replace(final)
+    finally:
+        new.unlink(missing_ok=True)
+    point(final.with_name("latest.tar.gz"), final)
     for old in sorted(final.parent.glob("atlas-*.tar.gz"))[:-KEPT]:
         old.unlink()
     logger.info("%s holds %d files", final.name, len(copied))
 
 
 if __name__ == "__main__" and not atlas.checking():
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     atlas.run("backup", backup)

@@ -1,7 +1,7 @@
-"""Prints the health of this installation as JSON, in four groups: cron, logs, databases, endpoints.
+"""Prints the health of this installation as JSON, in four groups: automations, logs, databases, endpoints.
 
-What to look at stands in `health.json` beside this file. Exit status 1 when anything is not well.
---quiet prints only then, for use from cron; --check only looks whether it can start.
+What `reconcile` has recorded answers for the automations; `health.json` beside this file names the rest. Exit status
+1 when anything is not well, and an alert when that changes. --check only looks whether it can start.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -18,20 +18,40 @@ from urllib.request import urlopen
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import atlas
 
-GOOD = frozenset({"ok", "connected"})
+NAME = "service-health"
+GOOD = frozenset({"ok", "running", "not run yet", "connected"})
+Entry = dict[str, str]
 
 
-def automation(name: str, minutes: int) -> dict[str, str | None]:
-    """How the last run ended, and whether it is longer ago than `minutes`."""
-    try:
-        record = json.loads((atlas.ROOT / "state" / f"{name}.json").read_text(encoding="utf-8"))
-        last = datetime.strptime(record["last_run"], "%Y-%m-%d %H:%M").astimezone()
-    except FileNotFoundError:
-        return {"last_run": None, "status": "never ran"}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"last_run": None, "status": "unreadable"}
-    late = atlas.now() - last > timedelta(minutes=minutes)
-    return {"last_run": record["last_run"], "status": "late" if late else record["status"]}
+def automations() -> dict[str, Entry]:
+    """How the last run of each ended, when it started, and whether one that was due since did not come."""
+    listed = atlas.known("runs", "--since", "8d")
+    last: dict[str, dict[str, object]] = {}
+    for run in listed["runs"]:  # newest first; one that was skipped, because another ran, says nothing
+        if run["verdict"] != "skipped":
+            last.setdefault(str(run["automation"]), run)
+    missed = {str(slot["automation"]): str(slot["slot"]) for slot in reversed(listed["missed"])}
+    found = {}
+    for summary in atlas.known("stats", "--since", "8d")["automations"]:
+        name = str(summary["automation"])
+        if name == NAME:  # it fails when something is not well: that must not be the next reason
+            continue
+        started = _moment(last[name]["started"]) if name in last else None
+        status = _word(str(last[name]["verdict"])) if name in last else "not run yet"
+        if name in missed and (started is None or started < _moment(missed[name])):
+            status = f"missed {_moment(missed[name]):%Y-%m-%d %H:%M}"
+        found[name] = {"status": status}
+        if started is not None:
+            found[name]["last_run"] = started.isoformat(" ", "minutes")
+    return found
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text)).astimezone()
+
+
+def _word(verdict: str) -> str:
+    return "ok" if verdict == "succeeded" else verdict
 
 
 def oversized() -> list[str]:
@@ -39,7 +59,7 @@ def oversized() -> list[str]:
     return sorted(path.name for path in atlas.folder("logs").glob("*.log") if path.stat().st_size > atlas.LOG_BYTES)
 
 
-def database(path: Path) -> dict[str, str]:
+def database(path: Path) -> Entry:
     """Whether an SQLite file opens and is sound. It is opened read-only: looking must not create it."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
@@ -49,7 +69,7 @@ def database(path: Path) -> dict[str, str]:
     return {"status": "connected" if verdict == "ok" else f"damaged: {verdict}"}
 
 
-def endpoint(url: str) -> dict[str, str]:
+def endpoint(url: str) -> Entry:
     try:
         with urlopen(url, timeout=5):
             return {"status": "ok"}
@@ -59,27 +79,29 @@ def endpoint(url: str) -> dict[str, str]:
         return {"status": f"unreachable: {error}"}
 
 
-def report(wanted: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
-    return {
-        "cron": {name: automation(name, int(str(minutes))) for name, minutes in wanted["cron"].items()},
-        "logs": {"oversized": oversized()},
-        "databases": {name: database(atlas.ROOT / str(path)) for name, path in wanted["databases"].items()},
-        "endpoints": {name: endpoint(str(url)) for name, url in wanted["endpoints"].items()},
-    }
-
-
-def healthy(groups: dict[str, dict[str, object]]) -> bool:
-    entries = [entry for group in ("cron", "databases", "endpoints") for entry in groups[group].values()]
-    return not groups["logs"]["oversized"] and all(isinstance(e, dict) and e["status"] in GOOD for e in entries)
+def unwell(groups: dict[str, dict[str, Entry]], large: list[str]) -> str:
+    """What is not well, in one line; empty where everything is."""
+    found = [
+        f"{name} {entry['status']}"
+        for entries in groups.values()
+        for name, entry in entries.items()
+        if entry["status"] not in GOOD
+    ]
+    return ", ".join([*found, *(f"{name} is too large" for name in large)])
 
 
 def main() -> int:
     wanted = json.loads(Path(__file__).with_name("health.json").read_text(encoding="utf-8"))
-    groups = report(wanted)
-    well = healthy(groups)
-    if not (well and "--quiet" in sys.argv[1:]):
-        print(json.dumps(groups, indent=2))
-    return 0 if well else 1
+    groups = {
+        "automations": automations(),
+        "databases": {name: database(atlas.ROOT / path) for name, path in wanted["databases"].items()},
+        "endpoints": {name: endpoint(url) for name, url in wanted["endpoints"].items()},
+    }
+    large = oversized()
+    print(json.dumps({**groups, "logs": {"oversized": large}}, indent=2))
+    trouble = unwell(groups, large)
+    atlas.tell_once(NAME, trouble)
+    return 1 if trouble else 0
 
 
 if __name__ == "__main__" and not atlas.checking():
