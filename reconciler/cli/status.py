@@ -14,9 +14,12 @@ import click
 from reconciler.cli.session import application, output_option, path_argument, print_json, wants_colour
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from reconciler.app import App, Planned
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.journal import Journal
+    from reconciler.model.state import Owned
 
 
 @click.command
@@ -62,6 +65,8 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
     stable, failed = journal.stable(), half_undone(journal)
     found = holder(app.folders.state)
     watching = holder(app.folders.state / "watch")
+    inventory = journal.inventory()
+    unwell = _unwell(app, inventory)
     changes = planned.plan.changes if planned else ()
     skipped = planned.plan.skipped if planned else ()
     drifted = sum(c.cause is Cause.DRIFT for c in changes) + sum(skip.drift for skip in skipped)
@@ -73,7 +78,7 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         stable=stable[1] if stable else None,
         stable_since=journal.rollout(stable[0]).ended if stable else None,
         stable_rollout=stable[0] if stable else None,
-        owned=journal.owned_count(),
+        owned=len(inventory),
         pending=sum(c.cause is not Cause.DRIFT for c in changes) if planned else None,
         drifted=drifted if planned else None,
         quarantine=journal.quarantine(),
@@ -82,4 +87,41 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
         backends={name: unsupported.get(name) for name in sorted(looked_at)} if planned else None,
         notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),
+        unwell=unwell,
+        remedy=_remedy(app, unwell),
     )
+
+
+def _unwell(app: App, inventory: Sequence[Owned]) -> dict[str, str]:
+    """By backend that holds something of ours: why it does not run all of it. And the same of the runner."""
+    from reconciler.engine.observe import Supports
+    from reconciler.host.readonly import ReadOnlyHost
+    from reconciler.jobs import lacking
+    from reconciler.model.errors import ReconcileError
+    from reconciler.provider import HasHealth
+
+    host, providers = ReadOnlyHost(app.host), app.registry.providers
+    support = Supports(host, providers)
+    found = {}
+    for name in sorted({entry.provider for entry in inventory}):
+        if name not in providers or support(name) is not None:
+            continue
+        provider = providers[name]
+        try:
+            why = provider.health(host, ()) if isinstance(provider, HasHealth) else None
+        except ReconcileError as error:
+            why = error.message
+        if why:
+            found[name] = why
+    if missing := lacking(app.folders.state, inventory):
+        found["runner"] = "; ".join(f"{message}, until {hint}" for message, hint in missing)
+    return found
+
+
+def _remedy(app: App, unwell: Mapping[str, str]) -> str:
+    if unwell.keys() == {"runner"}:
+        return f"To put it back: reconcile apply {app.path}"
+    if "embedded" not in unwell:
+        return "Correct what stands above; `reconcile doctor` looks at the whole machine."
+    retry = f"{sys.executable} -m reconciler.supervisor retry --state {app.folders.state.absolute()}"
+    return f"Correct what stands above and apply. To try once more as it is: {retry}"

@@ -111,9 +111,6 @@ class Journal:
         """What we own, sorted by address."""
         return self._read(inventory.entries)
 
-    def owned_count(self) -> int:
-        return self._read(inventory.count)
-
     def own(self) -> tuple[Resource, ...]:
         """The resources of `reconcile self`, newest first; those that the inventory knows in that state stand."""
         return self._read(inventory.own)

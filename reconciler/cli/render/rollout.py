@@ -6,7 +6,7 @@ Takes plain values; where they come from is the caller's business.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from reconciler.cli.render.characters import Palette, cells, several, visible, wrap
@@ -63,6 +63,8 @@ class Status:
     backends: Mapping[str, str | None] | None = None  # name -> why it cannot be used, None where it can
     notices: tuple[str, ...] = ()
     runs: str = ""  # how those of automations went lately
+    unwell: Mapping[str, str] = field(default_factory=dict)  # backend, or runner -> why it does not run all of it
+    remedy: str = ""  # what to do about that
 
 
 def history_text(
@@ -128,7 +130,8 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
     """What a person wants to know first; the last line says what to do next."""
     palette, zone = Palette(colour), zone_of(status.host.timezone)
     lines = [palette.paint("bold", _clean(f"{status.host.name}: {_standing(status)}", mask))]
-    for notice in (*_warnings(status), *status.notices):
+    unwell = [f"{name}: {why}." for name, why in sorted(status.unwell.items())]
+    for notice in (*_warnings(status), *unwell, *status.notices):
         lines += [palette.paint("yellow", line) for line in wrap("Note: " + _clean(notice, mask), width)]
     lines.append("")
     lines += _pairs(
@@ -158,9 +161,10 @@ def _standing(status: Status) -> str:
         return f"rollout {status.half_undone} failed and is not undone completely"
     if status.stable is None:
         return "nothing has been applied yet"
+    parts = [f"{' and '.join(sorted(status.unwell))} cannot run everything as applied"] if status.unwell else []
     if status.pending is None or status.drifted is None:
-        return f"last known stable at {_revision(status.stable)}"
-    parts = [several(status.pending, "change") + " to make"] if status.pending else []
+        return ", ".join([*parts, f"last known stable at {_revision(status.stable)}"])
+    parts += [several(status.pending, "change") + " to make"] if status.pending else []
     parts += [f"{status.drifted:,} drifted"] if status.drifted else []
     return ", ".join(parts) or "everything is as the manifests ask"
 
@@ -202,6 +206,8 @@ def _next(status: Status) -> str:
         return f"To see the changes: reconcile plan {path}"
     if status.stable is None:
         return f"To start: reconcile plan {path}"
+    if status.unwell:
+        return status.remedy
     return "Nothing needs doing."
 
 
