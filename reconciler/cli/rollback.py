@@ -28,14 +28,19 @@ def command(rollout: int | None, yes: bool, output: str, accept: tuple[str, ...]
     `reconcile rollback 0` removes everything that reconciler ever put on this host. What was rolled
     back is quarantined, so that `apply` and `watch` leave it alone until it changes or is released.
     """
+    from reconciler.cli.resident import is_installed, settle
     from reconciler.cli.rollout import roll_out
 
     with Signals() as signals:
         app = application(Path(), listener=progress(sys.stderr), signals=signals)
-        return roll_out(
+        before = is_installed(app)
+        code = roll_out(
             app,
             lambda journal: app.plan_rollback(rollout, journal, accept=frozenset(accept)),
             "rollback",
             output=output,
             yes=yes,
         )
+    if before and code == 0 and not is_installed(app):
+        sys.stderr.write(settle(app.folders.state))
+    return code

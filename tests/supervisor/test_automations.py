@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from typing import Any
 
+import pytest
+
+from reconciler.runner import tree
 from tests.supervisor.place import Site, until
 from tests.supervisor.test_single import _launcher
 
@@ -86,3 +91,55 @@ def test_many_that_are_due_at_once_all_run(here: Site) -> None:
     until(lambda: all(any(one.get("verdict") for one in records(here, name)) for name in names), seconds=90)
     slots = {one["scheduled"] for name in names for one in records(here, name)}
     assert len(slots) <= 3
+
+
+def started(here: Site, name: str) -> dict[str, Any]:
+    """The first run of that name whose job is on record and has no end."""
+    until(lambda: any("pid" in one for one in records(here, name)))
+    return next(one for one in records(here, name) if "pid" in one)
+
+
+@pytest.mark.parametrize("also_the_supervisor", [False, True])
+def test_a_job_does_not_outlive_a_runner_that_was_killed(here: Site, also_the_supervisor: bool) -> None:
+    job = "trap '' HUP; (setsid sleep 3605 &); echo said; sleep 3606; echo not this"
+    command = call(here, "long", "/bin/sh", "-c", job)
+    here.define({"Automation/long": {"command": command, "schedule": {"at": "boot"}}})
+    here.start()
+    (here.folder / "handled.json").write_text(
+        (here.folder / "handled.json").read_text().replace('"boot": "', '"boot": "another')
+    )
+    here.kill()
+    here.start()  # as after a boot: it runs now
+    run = started(here, "long")
+    mark = f"{run['runner']['pid']}.{run['runner']['created']}"
+    until(lambda: len(tree.snapshot(run["pid"], mark, {})) >= 3)
+    family = tree.snapshot(run["pid"], mark, {})
+    here.kill()
+    here.start()  # a run whose runner lives goes on
+    time.sleep(0.5)
+    assert all(tree.same(*one) for one in family.items())
+    if also_the_supervisor:
+        here.kill()
+    os.kill(run["runner"]["pid"], signal.SIGKILL)
+    if also_the_supervisor:
+        here.start()
+    until(lambda: not any(tree.same(*one) for one in family.items()), here.diary, seconds=20)
+    assert f"long: the runner of run {run['id']} died; its job, pid {run['pid']}, is ended" in here.diary()
+    assert not any("verdict" in one for one in records(here, "long"))  # readers call it lost
+
+
+def test_a_job_without_its_runner_has_its_grace_and_keeps_the_next_run_waiting(here: Site) -> None:
+    ready = here.state / "ready"
+    goodbye = f"sleep 1.5; echo done > {here.state}/goodbye; exit"
+    quiet = "exec >/dev/null 2>&1"  # a word into the pipe of its runner would end it
+    slow = f"{quiet}; trap '{goodbye}' TERM; touch {ready}; while :; do sleep 0.05; done"
+    here.define({"Automation/tick": {"command": call(here, "tick", "/bin/sh", "-c", slow), "schedule": {"every": 1}}})
+    here.start()
+    run = started(here, "tick")
+    until(ready.exists)
+    os.kill(run["runner"]["pid"], signal.SIGKILL)
+    until((here.state / "goodbye").exists)
+    until(
+        lambda: any("whose runner died, is still running" in one.get("reason", "") for one in records(here, "tick"))
+    )
+    until(lambda: any(one["id"] > run["id"] and "pid" in one for one in records(here, "tick")))

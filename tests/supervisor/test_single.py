@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.runner import tree
+from reconciler.supervisor.resident import LINGER
 from tests.supervisor.place import ROOT, Site, until
 
 FULL = bool(os.environ.get("RECONCILER_TEST_FULL"))
@@ -52,6 +53,32 @@ def test_a_supervisor_that_was_killed_finds_its_services_again_and_no_line_is_lo
     assert len(numbers) > 100
 
 
+def test_one_that_was_asked_to_stay_does_so_with_nothing_to_do_and_waits_for_its_turn(here: Site) -> None:
+    here.define({})
+    here.start()
+    first = here.pid
+    waiting = here.popen("run", "--stay")
+    try:
+        until(lambda: here.pid == waiting.pid, lambda: f"{here.pid}, as before: {first}", seconds=20)
+        time.sleep(LINGER + 1)
+        assert here.status()["pid"] == waiting.pid
+        another = here.popen("start", "--stay")  # one that waits in the background would be in nobody's sight
+        out, _ = another.communicate(timeout=60)
+        assert out == f"a supervisor runs already, pid {waiting.pid}\n"
+        impatient = here.popen("run", "--stay")
+        time.sleep(0.5)
+        impatient.terminate()
+        _, said = impatient.communicate(timeout=10)
+        assert (impatient.returncode, said) == (
+            -signal.SIGTERM,
+            f"a supervisor runs already, pid {waiting.pid}; this one waits to take its place\n",
+        )
+    finally:
+        waiting.terminate()
+        waiting.communicate(timeout=30)
+    assert waiting.returncode == 0
+
+
 def test_one_that_cannot_listen_says_why(here: Site) -> None:
     here.define({})
     (here.folder / "socket").mkdir()
@@ -73,6 +100,53 @@ def test_one_that_ended_meanwhile_is_started_again_and_what_it_left_is_ended(her
     until(lambda: "unknown exit status" in here.diary(), here.diary)
     assert here.reaches("a", "running")["pid"] != pid
     until(lambda: not any(Path(f"/proc/{one}").exists() for one in before))
+
+
+def test_a_killed_supervisor_gives_a_crash_loop_no_new_budget(here: Site) -> None:
+    starts, budget = here.state / "starts", {"policy": "always", "limit": 3, "within": 600}
+    failing = {"command": f"echo started >> {starts}; echo out of luck; exit 3", "restart": budget}
+    here.define({"Service/a": failing, "Service/b": {"command": ["true"], "restart": {"policy": "no"}}})
+    for _ in range(8):
+        here.start()
+        until(lambda: here.service("a")["state"] in ("backoff", "fatal"))
+        here.reaches("b", "ended")
+        here.kill()
+    here.start()
+    found = here.reaches("a", "fatal")
+    assert found["reason"] == "given up after it was started again 3 times in 600 s: it ended with exit code 3"
+    assert found["output"][-1] == "out of luck"
+    assert starts.read_text() == "started\n" * 4
+    assert here.diary().count("b: running") == 1  # one that has ended stays ended, too
+    assert here.ask("POST", "/retry")["services"]["Service/a"]["state"] != "fatal"
+    until(lambda: starts.read_text() == "started\n" * 5)
+    here.reaches("a", "fatal")
+    here.kill()
+    here.define({"Service/a": {"command": ["sleep", "3600"], "restart": budget}})
+    here.start()
+    assert here.reaches("a", "running")["restarts"] == 0
+    here.define({})
+    here.ask("POST", "/reload")
+    assert not (here.folder / "children.json").exists()
+
+
+def test_what_a_service_used_of_its_budget_goes_with_its_definition(here: Site) -> None:
+    here.define({"Service/a": {"command": ["false"], "restart": {"limit": 1, "within": 600}}})
+    here.start()
+    here.reaches("a", "fatal")
+    here.kill()
+    here.define({"Service/b": {"command": ["sleep", "3600"]}})
+    here.start()
+    here.reaches("b", "running")
+    assert json.loads((here.folder / "children.json").read_text())["tallies"] == {}
+
+
+def test_a_supervisor_that_was_told_to_stop_begins_with_a_new_budget(here: Site) -> None:
+    here.define({"Service/a": {"command": ["false"], "restart": {"limit": 1, "within": 600}}})
+    here.start()
+    here.reaches("a", "fatal")
+    here.end()
+    here.start()
+    assert here.service("a")["state"] != "fatal"
 
 
 def test_a_pid_that_is_somebody_elses_now_is_not_taken_for_a_service(here: Site) -> None:
