@@ -24,7 +24,9 @@ from reconciler.journal.writer import open_writable, set_aside
 from reconciler.model.run import Verdict
 
 LOCK = "runs/collecting"
-CLAIMED = 8 * 86400.0  # seconds that the file of the newest slot stays: it is what keeps that slot from a second run
+CLAIMED = (
+    8 * 86400.0
+)  # seconds that the file of the newest slot stays, which is the claim on it: supervisors look back seven days
 _TAILS = 1000  # newest runs of each automation that keep the end of their output
 _BATCH = 500  # runs in one transaction; each may hold a long tail
 _PAUSE = 0.05

@@ -5,7 +5,6 @@ A run is claimed by its slot in the runner, so one that is started twice after o
 
 from __future__ import annotations
 
-import _signal
 import heapq
 import json
 import os
@@ -13,20 +12,17 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from reconciler.model.job import called
-from reconciler.runner import tree
-from reconciler.runner.job import Job, read
-from reconciler.runner.left import Unfinished, unfinished
 from reconciler.runner.start import NotStarted
 from reconciler.runner.text import instant, why
 from reconciler.supervisor import place
+from reconciler.supervisor.begun import Begun, claimed
 from reconciler.supervisor.definitions import Automation, Program
 from reconciler.supervisor.place import Place
-from reconciler.supervisor.process import exit_of, release, spawn
+from reconciler.supervisor.process import spawn
 from reconciler.supervisor.server import Loop
 from reconciler.supervisor.slots import BACK, Due, at_boot, decide, sane, upcoming
 
@@ -65,14 +61,14 @@ class Automations:
         self._next: list[tuple[float, str]] = []
         self._queue: deque[Waiting] = deque()
         self._runs: dict[int, tuple[str, float]] = {}  # pid: name and monotonic start
-        self._tended: set[str] = set()  # runs that an earlier supervisor started, or whose jobs are being ended
+        self._begun = Begun(where.state, world, self._runs)
         self._zone = local_zone()
         self._dirty, self._kept = False, 0.0
         self._rest_until = 0.0
         self.worst = 0.0  # longest time between a slot and the start of its run
 
     def __len__(self) -> int:
-        return len(self._all) + len(self._queue) + len(self._runs) + len(self._tended)
+        return len(self._all) + len(self._queue) + len(self._runs) + len(self._begun)
 
     def define(self, wanted: Mapping[str, Automation], *, first: bool) -> None:
         """Run by these from now on. One that is new, or has another schedule, starts with now.
@@ -90,11 +86,13 @@ class Automations:
             elif at_boot(automation) and first and entry["boot"] != self._boot:
                 slot = float(int(self._world.now))
                 entry |= {"boot": self._boot, "slot": slot}
+            elif first:
+                entry["until"] = max(entry["until"], claimed(self._state, name, self._world.now))
             known[name] = entry
             if "slot" in entry and not any(item.name == name for item in self._queue):
                 self._queue.append(Waiting(name, Due(entry["slot"], "boot"), entry["until"]))
         for name in (self._handled.keys() | known.keys()) if first else ():
-            self._look_after(name)
+            self._begun.look_after(name)
         self._handled = known
         self._dirty = True
         self._keep(force=True)
@@ -195,45 +193,8 @@ class Automations:
         if code in (2, 125, 126, 127) or code < 0:
             self._world.say(f"{run[0]}: its run ended with {code}")
         if code < 0:
-            self._look_after(run[0])
+            self._begun.look_after(run[0])
         return True
-
-    def _look_after(self, name: str) -> None:
-        """A job is ours to bound once its runner was killed. One that an earlier supervisor started is waited for."""
-        for run in unfinished(self._state, name):
-            if run.runner in self._runs or run.mark in self._tended:
-                continue
-            try:
-                if run.runner:
-                    exit_ = exit_of(run.runner)
-                    self._tended.add(run.mark)
-                    self._world.loop.watch(exit_, partial(self._runner_gone, exit_, run))
-            except ProcessLookupError:
-                run.runner = 0
-            except OSError as error:  # no descriptors: the next run of it looks
-                self._world.say(f"{name}: cannot watch over run {run.run}: {why(error)}")
-            if not run.runner and (family := run.family()):
-                self._end(run, family)
-
-    def _runner_gone(self, exit_: int, run: Unfinished) -> None:
-        self._world.loop.unwatch(exit_)
-        release(exit_)
-        self._tended.discard(run.mark)
-        self._look_after(run.name)
-
-    def _end(self, run: Unfinished, family: tree.Family) -> None:
-        """Ask the job to end, and kill it after its grace."""
-        self._tended.add(run.mark)
-        job = read(self._state, run.name, run.digest) if run.digest else Job()
-        self._world.say(f"{run.name}: the runner of run {run.run} died; its job, pid {run.pid}, is ended")
-        for number in (job.signal, _signal.SIGCONT):
-            tree.signal_each(family, number)
-        self._world.loop.after(job.grace, partial(self._kill, run, family))
-
-    def _kill(self, run: Unfinished, family: tree.Family) -> None:
-        self._tended.discard(run.mark)
-        if stays := tree.end(run.pid, run.mark, family):
-            self._world.say(f"{run.name}: processes {', '.join(map(str, sorted(stays)))} could not be killed")
 
     def _keep(self, *, force: bool) -> None:
         if not self._dirty or not (force or time.monotonic() - self._kept > KEEP):

@@ -58,6 +58,25 @@ def test_what_was_missed_is_made_up_for_as_asked(here: Site) -> None:
     assert "missed slots not made up for (missed: skip)" in here.diary()
 
 
+def test_what_ran_and_was_collected_runs_no_second_time_where_the_mark_was_not_kept(here: Site) -> None:
+    state = {"command": call(here, "all", "true"), "schedule": {"every": 1}, "missed": "all"}
+    here.define({"Automation/all": state})
+    here.start()
+    until(lambda: len([one for one in records(here, "all") if one.get("verdict")]) >= 4)
+    here.kill()
+    until(lambda: all(one.get("verdict") for one in records(here, "all")))
+    ran = {one["id"] for one in records(here, "all")}
+    for id_ in sorted(ran)[:-1]:  # as the collector does
+        (here.state / f"runs/spool/all/{id_}.run").unlink()
+    handled = here.folder / "handled.json"
+    told = json.loads(handled.read_text())
+    told["all"]["until"] -= 400  # a disk that was full
+    handled.write_text(json.dumps(told))
+    here.start()
+    until(lambda: len([one for one in records(here, "all") if one.get("verdict")]) >= 3)
+    assert min(one["id"] for one in records(here, "all")) == max(ran)
+
+
 def test_a_new_automation_makes_up_for_nothing_and_boot_runs_once_per_boot(here: Site) -> None:
     here.define(
         {

@@ -8,12 +8,14 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from reconciler.runner import tree
+from reconciler.runner.left import unfinished
 from reconciler.supervisor.resident import LINGER
 from tests.supervisor.place import ROOT, Site, until
 
@@ -162,29 +164,33 @@ def test_a_pid_that_is_somebody_elses_now_is_not_taken_for_a_service(here: Site)
 
 
 @pytest.mark.slow
-def test_it_may_be_killed_at_any_instant(here: Site) -> None:
-    """No service twice, no slot twice, no run without its record, nobody left behind."""
+def test_it_may_be_killed_at_any_instant(here: Site, record_property: Callable[[str, object], None]) -> None:
+    """No service twice, no slot twice, no run without its record, nobody left behind; runners are killed as well."""
     chance = random.Random(20261121)  # the same instants in every run
     marks, runs = here.state / "marks", here.state / "ran"
     marks.mkdir()
     runs.mkdir()
     service = f"mkdir {marks}/$$ || exit 9; exec sleep 3600"
     call = [str(_launcher(here)), "exec", "tick", "--state", str(here.state), "--", "/bin/sh", "-c"]
+    long, every = [word if word != "tick" else "long" for word in call[:-2]], {"every": 1}
     run = f"mktemp {runs}/XXXXXXXX >/dev/null"
     here.define(
         {
             **{f"Service/s{number}": {"command": service} for number in range(3)},
             "Automation/tick": {"command": [*call, run], "schedule": {"every": 1}},
+            "Automation/long": {"command": [*long, "env", f"STATE={here.state}", "sleep", "3600"], "schedule": every},
         }
     )
     until_ = time.monotonic() + SECONDS
-    for _ in range(ROUNDS):
-        if time.monotonic() > until_:
-            break
+    rounds = murdered = 0
+    while rounds < ROUNDS and time.monotonic() < until_:
+        rounds += 1
         process = here.popen("start")
         time.sleep(chance.uniform(0.0, 0.9))
         with suppress(ProcessLookupError, FileNotFoundError, IndexError, ValueError):  # not there yet
             os.kill(here.pid, signal.SIGKILL)
+        if chance.random() < 0.3:
+            murdered += _murder(here, "long")
         process.communicate(timeout=60)
         alive = [one for one in marks.iterdir() if Path(f"/proc/{one.name}").exists()]
         assert len(alive) <= 3, "a second copy runs"
@@ -194,6 +200,7 @@ def test_it_may_be_killed_at_any_instant(here: Site) -> None:
     time.sleep(1.5)
     here.define({})
     here.ask("POST", "/reload")
+    murdered += _murder(here, "long")  # it would go on for an hour
     until(lambda: here.members() == [], lambda: str(here.members()), seconds=30)
     spool = sorted((here.state / "runs/spool/tick").glob("*.run"))
     assert spool
@@ -201,7 +208,21 @@ def test_it_may_be_killed_at_any_instant(here: Site) -> None:
     verdicts = Counter(json.loads(record.splitlines()[-1]).get("verdict", record) for record in records)
     assert verdicts.keys() <= {"succeeded", "skipped"}  # skipped: on a busy machine the one before was still running
     assert len(list(runs.iterdir())) == verdicts["succeeded"], "a run without a record, or a slot that ran twice"
-    assert not any(".2.run" in path.name for path in spool)
+    assert not any(".2.run" in path.name for path in [*spool, *(here.state / "runs/spool/long").glob("*.run")])
+    record_property(
+        "summary",
+        f"supervisor killed {rounds} times, a runner {murdered} times: {len(spool)} slots ran once each "
+        f"({verdicts['succeeded']} succeeded, {verdicts['skipped']} skipped), no service twice, no orphan",
+    )
+
+
+def _murder(here: Site, name: str) -> int:
+    """SIGKILL for the runner of a run that has no end; how many there were."""
+    found = [run for run in unfinished(str(here.state), name) if run.runner]
+    for run in found:
+        with suppress(ProcessLookupError):
+            os.kill(run.runner, signal.SIGKILL)
+    return len(found)
 
 
 def _launcher(here: Site) -> Path:
