@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FAR = timedelta(days=7)  # how far back missed slots are looked for, unless asked further
 _AHEAD = timedelta(days=366 * 5)  # how far the next slot is looked for
+_UNSEEN = "unrecorded"  # beside a schedule: its runs do not go through the runner
 MEASURED = 30  # days of which runs say how long they take
 _PAUSE = 3600.0  # seconds between two collectings that nobody asked for
 
@@ -114,13 +115,15 @@ class Records:
         )
 
     def _judged(self, table: Timetable, runs: Sequence[Run], since: datetime) -> list[Slot]:
-        """Late and missed slots. None where nobody knows: of runs that go unrecorded, or before `since`."""
-        if not table.recorded or table.since is None:
-            return []
-        try:
-            judged = judge(table, runs, horizon(table, self.now, self.now - since), self.now)
-        except ScheduleError:  # a time zone that this machine does not know
-            return []
+        """Late and missed slots, each by the schedule of its time. None where nobody knows: of runs that go
+        unrecorded, or before `since`."""
+        judged: list[Slot] = []
+        for each in (*table.former, table):
+            if each.recorded and each.since is not None:
+                try:
+                    judged += judge(each, runs, horizon(each, self.now, self.now - since), self.now)
+                except ScheduleError:  # a time zone that this machine does not know
+                    continue
         return [slot for slot in judged if slot.fate in (Fate.LATE, Fate.MISSED)]
 
 
@@ -134,7 +137,7 @@ def records(state: Path, host: Host, inventory: Sequence[Owned]) -> Iterator[Rec
         notices = [runs.trouble] if runs.trouble else []
         if runs.unreadable:
             notices.append(f"{runs.unreadable} run files cannot be read; `reconcile runs --collect` sets them aside")
-        tables = timetables(state, host.facts(), inventory, runs.since())
+        tables = timetables(state, host.facts(), inventory, runs.schedules())
         yield Records(state, now, tables, runs, tuple(notices))
 
 
@@ -146,16 +149,18 @@ def measured(state: Path, host: Host, inventory: Sequence[Owned]) -> dict[str, f
 
 
 def timetables(
-    state: Path, host: HostFacts, inventory: Sequence[Owned], since: Mapping[str, tuple[str, datetime]]
+    state: Path, host: HostFacts, inventory: Sequence[Owned], told: Mapping[str, Sequence[tuple[str, datetime]]]
 ) -> dict[str, Timetable]:
     """The timetable of every automation that is applied, by name."""
     zone, me = host.timezone, user_name(os.geteuid())
     found: dict[str, Timetable] = {}
     for entry in inventory:
-        told, start = since.get(entry.id.name, ("", None))
-        at = start if told == _schedule(entry) else None
-        table = timetable(entry, _settings(state, entry), zone or "UTC", at)
+        known = told.get(entry.id.name, ())
+        in_force = bool(known) and known[-1][0] == _schedule(entry)
+        table = timetable(entry, _settings(state, entry), zone or "UTC", known[-1][1] if in_force else None)
         if table is not None:
+            if in_force:
+                table = replace(table, former=tuple(_former(table, known, zone or "UTC")))
             theirs = entry.state.attributes.get("user") not in (None, "", me)  # their runs are in their own folder
             found[table.name] = replace(table, recorded=False) if theirs else table
     return found
@@ -225,8 +230,28 @@ def _next(table: Timetable, now: datetime) -> datetime | None:
 
 
 def _schedule(entry: Owned) -> str:
+    """What makes its slots and whether anybody sees them; a change of it begins anew."""
     attributes = entry.state.attributes
-    return canonical_text([entry.provider, attributes.get("schedule"), attributes.get("timezone")])
+    told = [entry.provider, attributes.get("schedule"), attributes.get("timezone")]
+    return canonical_text(told if called(attributes.get("command")) is not None else [*told, _UNSEEN])
+
+
+def _former(table: Timetable, known: Sequence[tuple[str, datetime]], zone: str) -> Iterator[Timetable]:
+    """The schedules that it had before, each until the next one."""
+    import json
+    from itertools import pairwise
+
+    for (text, since), (_, until) in pairwise(known):
+        provider, schedule, own_zone, *unseen = json.loads(text)
+        yield replace(
+            table,
+            provider=provider,
+            schedule=schedule,
+            timezone=own_zone or zone,
+            since=since,
+            until=until,
+            recorded=not unseen,
+        )
 
 
 def _schedules(inventory: Sequence[Owned]) -> dict[str, str]:

@@ -27,6 +27,8 @@ class Timetable:
     start_window: float = LATE
     expected: float | None = None
     recorded: bool = True  # its runs go through the runner
+    until: datetime | None = None  # when another schedule took its place; None: it is in force
+    former: tuple[Timetable, ...] = ()  # the schedules before this one, oldest first
 
 
 def timetable(entry: Owned, settings: Mapping[str, Json], timezone: str, since: datetime | None) -> Timetable | None:
