@@ -265,10 +265,11 @@ class App:
             if journal.rebuilt_needed:
                 journal.confirm_inventory()
             if outcome.rollout:
-                journal.prune_history(KEPT_ROLLOUTS)
-                from reconciler.records import rolled_out
+                from reconciler.records import forget_jobs, rolled_out
 
                 rolled_out(self.folders.state, self.host, journal, self.listener)
+                if journal.prune_history(KEPT_ROLLOUTS):
+                    forget_jobs(self.folders.state, self.host, journal)
         return outcome
 
 

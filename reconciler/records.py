@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, cast
 
 from reconciler.host.protocol import Host
 from reconciler.host.system import boot_id, lives, user_name
+from reconciler.jobs import forget
 from reconciler.jobs import settings as job_settings
-from reconciler.model.data import Json, canonical_text
+from reconciler.model.data import Json
 from reconciler.model.errors import JournalError, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
 from reconciler.model.job import called
@@ -24,7 +25,7 @@ from reconciler.model.run import Run, Verdict
 from reconciler.model.schedule import ScheduleError
 from reconciler.model.state import HostFacts, Owned
 from reconciler.runs.punctual import Fate, Slot, judge
-from reconciler.runs.slots import Timetable, horizon, slots, timetable
+from reconciler.runs.slots import Timetable, former, horizon, slots, timetable, told_as
 from reconciler.runs.stats import Stats, stats
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 FAR = timedelta(days=7)  # how far back missed slots are looked for, unless asked further
 _AHEAD = timedelta(days=366 * 5)  # how far the next slot is looked for
-_UNSEEN = "unrecorded"  # beside a schedule: its runs do not go through the runner
 MEASURED = 30  # days of which runs say how long they take
 _PAUSE = 3600.0  # seconds between two collectings that nobody asked for
 
@@ -156,11 +156,11 @@ def timetables(
     found: dict[str, Timetable] = {}
     for entry in inventory:
         known = told.get(entry.id.name, ())
-        in_force = bool(known) and known[-1][0] == _schedule(entry)
+        in_force = bool(known) and known[-1][0] == told_as(entry)
         table = timetable(entry, _settings(state, entry), zone or "UTC", known[-1][1] if in_force else None)
         if table is not None:
             if in_force:
-                table = replace(table, former=tuple(_former(table, known, zone or "UTC")))
+                table = replace(table, former=tuple(former(table, known, zone or "UTC")))
             theirs = entry.state.attributes.get("user") not in (None, "", me)  # their runs are in their own folder
             found[table.name] = replace(table, recorded=False) if theirs else table
     return found
@@ -191,6 +191,19 @@ def rolled_out(state: Path, host: Host, journal: Journal, listener: Listener) ->
     except (JournalError, OSError) as error:
         listener(Event(EventType.NOTED, f"the records of runs were not brought up to date: {error}"))
     upkeep(state, host, inventory, listener)
+
+
+def forget_jobs(state: Path, host: Host, journal: Journal) -> None:
+    """Remove the job files that no line names, no rollout could bring back and no recorded run was told by."""
+    from reconciler.journal.runs import Runs
+
+    try:
+        with Runs(state, host.clock.now(), gone) as runs:
+            kept = runs.jobs() | journal.jobs()
+    except JournalError:  # nobody knows, so everything stays
+        return
+    calls = (called(entry.state.attributes.get("command")) for entry in journal.inventory())
+    forget(state, kept | {call[1] for call in calls if call is not None})
 
 
 def upkeep(state: Path, host: Host, inventory: Sequence[Owned], listener: Listener) -> None:
@@ -229,34 +242,9 @@ def _next(table: Timetable, now: datetime) -> datetime | None:
         return None
 
 
-def _schedule(entry: Owned) -> str:
-    """What makes its slots and whether anybody sees them; a change of it begins anew."""
-    attributes = entry.state.attributes
-    told = [entry.provider, attributes.get("schedule"), attributes.get("timezone")]
-    return canonical_text(told if called(attributes.get("command")) is not None else [*told, _UNSEEN])
-
-
-def _former(table: Timetable, known: Sequence[tuple[str, datetime]], zone: str) -> Iterator[Timetable]:
-    """The schedules that it had before, each until the next one."""
-    import json
-    from itertools import pairwise
-
-    for (text, since), (_, until) in pairwise(known):
-        provider, schedule, own_zone, *unseen = json.loads(text)
-        yield replace(
-            table,
-            provider=provider,
-            schedule=schedule,
-            timezone=own_zone or zone,
-            since=since,
-            until=until,
-            recorded=not unseen,
-        )
-
-
 def _schedules(inventory: Sequence[Owned]) -> dict[str, str]:
     return {
-        entry.id.name: _schedule(entry)
+        entry.id.name: told_as(entry)
         for entry in inventory
         if entry.id.kind == "Automation" and "schedule" in entry.state.attributes
     }

@@ -70,3 +70,20 @@ def test_a_broken_journal_is_said_and_left_as_it_is(workplace: Workplace) -> Non
     assert ran.code == 0
     assert "warning: the journal cannot be used" in ran.err
     assert workplace.files() == before
+
+
+def test_a_job_file_goes_with_the_last_rollout_that_could_bring_it_back(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.app.KEPT_ROLLOUTS", 2)
+    manifest = workplace.manifest("a")
+    told = manifest.read_text()
+    kept = []
+    for minutes in range(1, 6):
+        manifest.write_text(f"{told}  timeout: {minutes}m\n")
+        ran = workplace.run("apply", "--yes")
+        assert ran.code == 0, ran.err
+        files = (workplace.state / "jobs").glob("*.json")
+        kept.append(sorted(json.loads(file.read_bytes())["timeout"] // 60 for file in files))
+    assert kept == [[1], [1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]
+    assert workplace.run("rollback", "--yes").code == 0

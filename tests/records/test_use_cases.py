@@ -14,11 +14,14 @@ from reconciler.host.fake import FakeClock, FakeHost
 from reconciler.journal.journal import Journal
 from reconciler.journal.runs import Runs
 from reconciler.model.event import Event
+from reconciler.model.job import Job
+from reconciler.model.rollout import RolloutStatus
 from reconciler.model.run import Run, Verdict
 from reconciler.model.state import Owned, State
-from reconciler.records import collect, gone, records, rolled_out
+from reconciler.records import collect, forget_jobs, gone, records, rolled_out
+from reconciler.testing.builders import apply_step, change
 from tests.cli.automations import owned
-from tests.journal.story import FIRST, NOON, create
+from tests.journal.story import FIRST, NOON, begin, create
 from tests.records.build import ALIVE, alive, files, log, spool
 
 HOUR = timedelta(hours=1)
@@ -149,6 +152,32 @@ def test_slots_of_a_time_without_the_runner_are_nobodys(tmp_path: Path, clock: F
     with records(tmp_path, FakeHost(clock=clock), [seen]) as found:
         (summary,) = found.summaries(NOON - HOUR * 50)
     assert [slot.at for slot in summary.missed] == [NOON + HOUR * 4, NOON + HOUR * 5]
+
+
+def test_job_files_go_once_nothing_could_need_them(tmp_path: Path, clock: FakeClock) -> None:
+    """Kept: what the line names, what a rollout that is remembered holds, and what a recorded run was told by."""
+    host = FakeHost(clock=clock)
+    files = {}
+    for timeout, name in enumerate(("line", "rollout", "run", "nobody"), 1):
+        job = Job(name, {"timeout": timeout})
+        files[name] = tmp_path / "jobs" / job.file_name
+        files[name].parent.mkdir(exist_ok=True)
+        files[name].write_bytes(job.content)
+    path = spool(tmp_path, "run", NOON)
+    path.write_text(path.read_text().replace('"job": ""', f'"job": "{Job("run", {"timeout": 3}).digest}"'))
+    was = entry(tmp_path, "rollout", timeout=2)
+    with Journal.open(tmp_path, clock=clock) as journal:
+        number = begin(journal, apply_step(1, change("Automation/rollout", was.state, None)))
+        journal.steps_started(number, [1])
+        journal.steps_done(number, [1], (), (was.id,))
+        journal.finish(number, RolloutStatus.STABLE, "")
+        journal.remember([entry(tmp_path, "line", timeout=1)], ())
+        forget_jobs(tmp_path, host, journal)
+        assert {name for name, path in files.items() if path.exists()} == {"line", "rollout", "run"}
+        create(journal, "x")
+        assert journal.prune_history(1) == 1
+        forget_jobs(tmp_path, host, journal)
+    assert {name for name, path in files.items() if path.exists()} == {"line", "run"}
 
 
 def test_a_runner_counts_as_gone_after_a_reboot_and_as_alive_while_it_is() -> None:
