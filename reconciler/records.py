@@ -161,8 +161,8 @@ def timetables(
         if table is not None:
             if in_force:
                 table = replace(table, former=tuple(former(table, known, zone or "UTC")))
-            theirs = entry.state.attributes.get("user") not in (None, "", me)  # their runs are in their own folder
-            found[table.name] = replace(table, recorded=False) if theirs else table
+            user = str(entry.state.attributes.get("user") or me)  # another user's runs are in that user's own folder
+            found[table.name] = table if user == me else replace(table, recorded=False, keeper=user)
     return found
 
 

@@ -30,6 +30,7 @@ class Timetable:
     start_window: float = LATE
     expected: float | None = None
     recorded: bool = True  # its runs go through the runner
+    keeper: str = ""  # the user in whose folder they are recorded; "": here
     until: datetime | None = None  # when another schedule took its place; None: it is in force
     former: tuple[Timetable, ...] = ()  # the schedules before this one, oldest first
 
