@@ -291,10 +291,11 @@ class App:
             if planned.decision.remember or planned.decision.forget:
                 journal.remember(planned.decision.remember, planned.decision.forget)
             if outcome.rollout:
-                journal.prune_history(KEPT_ROLLOUTS)
-                from reconciler.records import rolled_out
+                from reconciler.records import forget_jobs, rolled_out
 
                 rolled_out(self.folders.state, self.host, journal, self.listener)
+                if journal.prune_history(KEPT_ROLLOUTS):
+                    forget_jobs(self.folders.state, self.host, journal)
         return outcome
 
 

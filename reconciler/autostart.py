@@ -46,7 +46,7 @@ def resources(setup: Setup, kinds: KindCatalogue) -> tuple[Resource, ...]:
 
 def _supervisor(setup: Setup, verb: str) -> list[str]:
     # -P: a folder `reconciler` where it happens to be started is not taken for the package.
-    return [setup.python, "-P", "-m", "reconciler.supervisor", verb, "--state", setup.state]
+    return [setup.python, "-P", "-m", "reconciler.supervisor", verb, "--state", setup.state, "--stay"]
 
 
 def _by_cron(setup: Setup) -> dict[str, Any]:
@@ -66,12 +66,10 @@ def _by_cron(setup: Setup) -> dict[str, Any]:
 
 
 def _by_manager(setup: Setup) -> dict[str, Any]:
-    """`on-failure`: it ends well where another supervisor runs already."""
     spec = {
         "supervisor": setup.through,
         "command": _supervisor(setup, "run"),
         "environment": dict(setup.environment),
-        "restart": {"policy": "on-failure"},
         "stop": {"signal": "SIGTERM", "grace": "60s"},
     }
     return _document("Service", SUPERVISOR, "the embedded supervisor", _scoped(setup, spec))

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import reconciler
 from reconciler.model.data import Json
@@ -24,12 +25,17 @@ _FEW = 16  # files up to which each is forced to disk by itself
 
 def missing(state: Path, jobs: Iterable[Job]) -> list[Job]:
     """The jobs whose files are not there, by one look at the folder."""
+    there = _present(state)
+    return [job for job in jobs if there.get(job.file_name) != len(job.content)]
+
+
+def _present(state: Path) -> dict[str, int]:
+    """The job files that are there, with their sizes."""
     try:
         with os.scandir(state / FOLDER) as entries:
-            there = {entry.name: entry.stat().st_size for entry in entries}
+            return {entry.name: entry.stat().st_size for entry in entries}
     except OSError:
-        there = {}
-    return [job for job in jobs if there.get(job.file_name) != len(job.content)]
+        return {}
 
 
 def prepare(folders: Folders, intents: Sequence[Intent], runner: str) -> None:
@@ -59,6 +65,32 @@ def remembered(state: Path, intents: Sequence[Intent], inventory: Sequence[Owned
         if known is not None:
             found[call[1]] = known
     return found
+
+
+def lacking(state: Path, inventory: Sequence[Owned]) -> tuple[tuple[str, str], ...]:
+    """What the schedulers' lines call and is not there any more: a sentence each, and what to do."""
+    programs: dict[str, list[str]] = {}
+    files: dict[str, str] = {}
+    for entry in inventory:
+        command = entry.state.attributes.get("command")
+        if (call := called(command)) is not None:
+            programs.setdefault(str(cast("Sequence[str]", command)[0]), []).append(call[0])
+            if call[1]:
+                files[f"{call[0]}-{call[1]}.json"] = call[0]
+    gone = [(path, names) for path, names in sorted(programs.items()) if not os.access(path, os.X_OK)]
+    lost = sorted(files[name] for name in files.keys() - _present(state).keys())
+    hint = "`reconcile apply` puts it back"
+    found = [(f"{path} is gone or not executable, so {_first(names)} cannot run", hint) for path, names in gone]
+    if lost:
+        found.append(
+            (f"the job file of {_first(lost)} is gone from {state / FOLDER}: it runs without settings", hint)
+        )
+    return tuple(found)
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"Automation/{min(names)}{more}"
 
 
 def settings(state: Path, name: str, digest: str) -> Json:

@@ -115,6 +115,11 @@ Ills: TypeAlias = "str | Mapping[ResourceId, str] | None"
 """Why a backend will not run what it holds: all of it, or some by address. None where it will run everything."""
 
 
+def told(ills: Ills) -> str:
+    """The same in one sentence; empty where it will run everything."""
+    return "; ".join(f"{id_} {why}" for id_, why in ills.items()) if isinstance(ills, Mapping) else ills or ""
+
+
 @runtime_checkable
 class HasMark(Protocol):
     """Writes our mark into the things themselves, where their documents show it."""

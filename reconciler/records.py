@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, cast
 
 from reconciler.host.protocol import Host
 from reconciler.host.system import boot_id, lives, user_name
+from reconciler.jobs import forget
 from reconciler.jobs import settings as job_settings
-from reconciler.model.data import Json, canonical_text
+from reconciler.model.data import Json
 from reconciler.model.errors import JournalError, ReconcileError
 from reconciler.model.event import Event, EventType, Listener
 from reconciler.model.frozen import dataclass
@@ -25,7 +26,7 @@ from reconciler.model.run import Run, Verdict
 from reconciler.model.schedule import ScheduleError
 from reconciler.model.state import HostFacts, Owned
 from reconciler.runs.punctual import Fate, Slot, judge
-from reconciler.runs.slots import Timetable, horizon, slots, timetable
+from reconciler.runs.slots import Timetable, former, horizon, slots, timetable, told_as
 from reconciler.runs.stats import Stats, stats
 
 if TYPE_CHECKING:
@@ -115,13 +116,15 @@ class Records:
         )
 
     def _judged(self, table: Timetable, runs: Sequence[Run], since: datetime) -> list[Slot]:
-        """Late and missed slots. None where nobody knows: of runs that go unrecorded, or before `since`."""
-        if not table.recorded or table.since is None:
-            return []
-        try:
-            judged = judge(table, runs, horizon(table, self.now, self.now - since), self.now)
-        except ScheduleError:  # a time zone that this machine does not know
-            return []
+        """Late and missed slots, each by the schedule of its time. None where nobody knows: of runs that go
+        unrecorded, or before `since`."""
+        judged: list[Slot] = []
+        for each in (*table.former, table):
+            if each.recorded and each.since is not None:
+                try:
+                    judged += judge(each, runs, horizon(each, self.now, self.now - since), self.now)
+                except ScheduleError:  # a time zone that this machine does not know
+                    continue
         return [slot for slot in judged if slot.fate in (Fate.LATE, Fate.MISSED)]
 
 
@@ -135,7 +138,7 @@ def records(state: Path, host: Host, inventory: Sequence[Owned]) -> Iterator[Rec
         notices = [runs.trouble] if runs.trouble else []
         if runs.unreadable:
             notices.append(f"{runs.unreadable} run files cannot be read; `reconcile runs --collect` sets them aside")
-        tables = timetables(state, host.facts(), inventory, runs.since())
+        tables = timetables(state, host.facts(), inventory, runs.schedules())
         yield Records(state, now, tables, runs, tuple(notices))
 
 
@@ -147,18 +150,20 @@ def measured(state: Path, host: Host, inventory: Sequence[Owned]) -> dict[str, f
 
 
 def timetables(
-    state: Path, host: HostFacts, inventory: Sequence[Owned], since: Mapping[str, tuple[str, datetime]]
+    state: Path, host: HostFacts, inventory: Sequence[Owned], told: Mapping[str, Sequence[tuple[str, datetime]]]
 ) -> dict[str, Timetable]:
     """The timetable of every automation that is applied, by name."""
     zone, me = host.timezone, user_name(os.geteuid())
     found: dict[str, Timetable] = {}
     for entry in inventory:
-        told, start = since.get(entry.id.name, ("", None))
-        at = start if told == _schedule(entry) else None
-        table = timetable(entry, _settings(state, entry), zone or "UTC", at)
+        known = told.get(entry.id.name, ())
+        in_force = bool(known) and known[-1][0] == told_as(entry)
+        table = timetable(entry, _settings(state, entry), zone or "UTC", known[-1][1] if in_force else None)
         if table is not None:
-            theirs = entry.state.attributes.get("user") not in (None, "", me)  # their runs are in their own folder
-            found[table.name] = replace(table, recorded=False) if theirs else table
+            if in_force:
+                table = replace(table, former=tuple(former(table, known, zone or "UTC")))
+            user = str(entry.state.attributes.get("user") or me)  # another user's runs are in that user's own folder
+            found[table.name] = table if user == me else replace(table, recorded=False, keeper=user)
     return found
 
 
@@ -187,6 +192,19 @@ def rolled_out(state: Path, host: Host, journal: Journal, listener: Listener) ->
     except (JournalError, OSError) as error:
         listener(Event(EventType.NOTED, f"the records of runs were not brought up to date: {error}"))
     upkeep(state, host, inventory, listener)
+
+
+def forget_jobs(state: Path, host: Host, journal: Journal) -> None:
+    """Remove the job files that no line names, no rollout could bring back and no recorded run was told by."""
+    from reconciler.journal.runs import Runs
+
+    try:
+        with Runs(state, host.clock.now(), gone) as runs:
+            kept = runs.jobs() | journal.jobs()
+    except JournalError:  # nobody knows, so everything stays
+        return
+    calls = (called(entry.state.attributes.get("command")) for entry in journal.inventory())
+    forget(state, kept | {call[1] for call in calls if call is not None})
 
 
 def upkeep(state: Path, host: Host, inventory: Sequence[Owned], listener: Listener) -> None:
@@ -225,14 +243,9 @@ def _next(table: Timetable, now: datetime) -> datetime | None:
         return None
 
 
-def _schedule(entry: Owned) -> str:
-    attributes = entry.state.attributes
-    return canonical_text([entry.provider, attributes.get("schedule"), attributes.get("timezone")])
-
-
 def _schedules(inventory: Sequence[Owned]) -> dict[str, str]:
     return {
-        entry.id.name: _schedule(entry)
+        entry.id.name: told_as(entry)
         for entry in inventory
         if entry.id.kind == "Automation" and "schedule" in entry.state.attributes
     }

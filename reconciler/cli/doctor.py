@@ -204,6 +204,7 @@ def _nearest(folder: Path) -> Path:
 
 
 def _journal(machine: Machine) -> Iterator[Finding]:
+    from reconciler.jobs import lacking
     from reconciler.journal.journal import FILE, Journal
 
     state = machine.folders.state
@@ -211,11 +212,14 @@ def _journal(machine: Machine) -> Iterator[Finding]:
         yield Finding("journal", Mark.OK, "none yet; the first apply begins it")
     else:
         with Journal.open(state, clock=machine.host.clock, read_only=True) as journal:
-            trouble, interrupted, owned = journal.set_aside, journal.interrupted(), journal.owned_count()
+            trouble, interrupted, inventory = journal.set_aside, journal.interrupted(), journal.inventory()
         if trouble is not None:
             yield Finding("journal", Mark.FAIL, trouble, "keep a copy of it if its history matters to you")
         else:
-            yield Finding("journal", Mark.OK, f"{state / FILE} is readable and owns {owned:,} of the host's entries")
+            message = f"{state / FILE} is readable and owns {len(inventory):,} of the host's entries"
+            yield Finding("journal", Mark.OK, message)
+        for message, hint in lacking(state, inventory):
+            yield Finding("runs", Mark.FAIL, message, hint)
         if interrupted is not None:
             message = f"rollout {interrupted.number} ({interrupted.verb}) did not finish, unless it is running now"
             yield Finding("journal", Mark.WARN, message, "the next `reconcile apply` finishes or undoes it")

@@ -16,7 +16,7 @@ from reconciler.host.protocol import Host
 from reconciler.load.desired import load
 from reconciler.model.errors import ReconcileError
 from reconciler.model.state import Owned
-from reconciler.provider import HasAdvice, HasHealth, Provider, Unsupported, Wanted
+from reconciler.provider import HasAdvice, HasHealth, Provider, Unsupported, Wanted, told
 from reconciler.registry import Registry, registry
 from reconciler.settings import find
 
@@ -104,9 +104,7 @@ def _asked(host: Host, name: str, provider: Provider, asked: Sequence[Wanted], n
     provider.observe(host, asked)
     yield Said(name, True, needed, "is installed, and you may use it")
     if isinstance(provider, HasHealth):
-        ills = provider.health(host, ())
-        why = "; ".join(f"{id_} {ill}" for id_, ill in ills.items()) if isinstance(ills, Mapping) else ills
-        if why:
+        if why := told(provider.health(host, ())):
             yield Said(name, False, needed, f"{why}{_idle(name, needed)}", _START)
         else:
             yield Said(name, True, needed, "will run what it holds")

@@ -96,8 +96,14 @@ def kept(state: Path) -> int:
     return len(wanted.services) + len(wanted.automations)
 
 
+def is_installed(app: App) -> bool:
+    """Whether `reconcile self` has the supervisor started on this host."""
+    with app.journal() as journal:
+        return any(entry.id.name == SUPERVISOR for entry in installed(journal.inventory()))
+
+
 def settle(state: Path) -> str:
-    """After an uninstall: end a supervisor that keeps nothing. Says what it did with it."""
+    """It is installed no more: end a supervisor that keeps nothing. Says what it did with it."""
     from reconciler.supervisor.control import Trouble, ask, start
     from reconciler.supervisor.place import Place
 

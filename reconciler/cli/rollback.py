@@ -32,14 +32,19 @@ def command(rollout: int | None, yes: bool, output: str, accept: tuple[str, ...]
     \b
     Exit code: as of `reconcile apply`. `reconcile history` lists the numbers of rollouts.
     """
+    from reconciler.cli.resident import is_installed, settle
     from reconciler.cli.rollout import roll_out
 
     with Signals() as signals:
         app = application(Path(), listener=progress(sys.stderr), signals=signals)
-        return roll_out(
+        before = is_installed(app)
+        code = roll_out(
             app,
             lambda journal: app.plan_rollback(rollout, journal, accept=frozenset(accept)),
             "rollback",
             output=output,
             yes=yes,
         )
+    if before and code == 0 and not is_installed(app):
+        sys.stderr.write(settle(app.folders.state))
+    return code

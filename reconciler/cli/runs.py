@@ -56,6 +56,7 @@ def command(name: str | None, count: int | None, failed: bool, since_: str | Non
         zone = app.host.facts().timezone
         start = since(since_, found.now, zone) if since_ else None
         lines = _lines(found, found.known(name) if name else "", count or (MOST if start else 20), start, failed)
+        sys.stderr.write(_elsewhere(found, name))
     if output == "json":
         print_json(mask.json(_json(lines)))
         return 0
@@ -81,6 +82,18 @@ def _lines(found: Records, name: str, count: int, start: datetime | None, failed
         if len(runs) == count:
             start = max(start, runs[-1].started)
     return listing(runs, found.trouble(start, runs, name))[:count]
+
+
+def _elsewhere(found: Records, name: str | None) -> str:
+    """Whose records hold the runs that root's manifests make other users' processes do; they are not read here."""
+    tables = [table for table in found.tables.values() if table.keeper and name in (None, table.name)]
+    by_user: dict[str, list[str]] = {}
+    for table in tables:
+        by_user.setdefault(table.keeper, []).append(table.name)
+    return "".join(
+        f"note: runs of {', '.join(sorted(names))} are recorded by {user}; as {user}: reconcile runs\n"
+        for user, names in sorted(by_user.items())
+    )
 
 
 def _json(lines: Sequence[Line]) -> dict[str, Json]:

@@ -60,7 +60,9 @@ def install(
     and removed by `reconcile self uninstall` or `reconcile rollback 0`.
     """
     from reconciler.autostart import resources
+    from reconciler.cli.resident import is_installed, kept, settle
     from reconciler.cli.rollout import roll_out
+    from reconciler.model.errors import ExitCode
 
     with Signals() as signals:
         app = application(Path(), listener=progress(sys.stderr), signals=signals)
@@ -69,7 +71,10 @@ def install(
             setup = _setup(app, journal, through, scope or "", watch)
             return _plan(app, journal, resources(setup, app.registry.kinds), accept)
 
-        return roll_out(app, make, "self install", output=output, yes=yes)
+        code = roll_out(app, make, "self install", output=output, yes=yes)
+    if code == ExitCode.ROLLED_BACK and not is_installed(app) and not kept(app.folders.state):
+        sys.stderr.write(settle(app.folders.state))
+    return code
 
 
 @command.command()

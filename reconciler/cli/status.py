@@ -15,10 +15,13 @@ import click
 from reconciler.cli.session import application, output_option, path_argument, print_json, wants_colour
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+
     from reconciler.app import App, Planned
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.journal import Journal
     from reconciler.model.errors import ObserveError
+    from reconciler.model.state import Owned
 
 
 @click.command
@@ -39,7 +42,7 @@ def command(path: Path = Path("desired"), output: str = "text") -> int:
     with app.journal() as journal:
         unseen: dict[str, ObserveError] = {}
         planned = app.plan(app.request(), journal=journal, unseen=unseen) if path.exists() else None
-        status = replace(_status(app, journal, planned), runs=_runs(app), unseen=_words(unseen))
+        status = replace(_status(app, journal, planned, unseen.keys()), runs=_runs(app), unseen=_words(unseen))
         status = replace(status, aside=_aside(app, status))
         mask = Mask(journal.mask_key())
     if output == "json":
@@ -74,7 +77,7 @@ def _aside(app: App, status: Status) -> tuple[str, ...]:
     return tuple(text for one in usable if isinstance(one, HasRemains) for text in one.remains(app.host))
 
 
-def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
+def _status(app: App, journal: Journal, planned: Planned | None, unseen: Set[str]) -> Status:
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.lock import holder
     from reconciler.model.change import Cause
@@ -83,6 +86,8 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
     stable, failed = journal.stable(), half_undone(journal)
     found = holder(app.folders.state)
     watching = holder(app.folders.state / "watch")
+    inventory = journal.inventory()
+    unwell = _unwell(app, inventory, unseen)
     changes = planned.plan.changes if planned else ()
     skipped = planned.plan.skipped if planned else ()
     drifted = sum(c.cause is Cause.DRIFT for c in changes) + sum(skip.drift for skip in skipped)
@@ -94,7 +99,7 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         stable=stable[1] if stable else None,
         stable_since=journal.rollout(stable[0]).ended if stable else None,
         stable_rollout=stable[0] if stable else None,
-        owned=journal.owned_count(),
+        owned=len(inventory),
         pending=sum(c.cause is not Cause.DRIFT for c in changes) if planned else None,
         drifted=drifted if planned else None,
         quarantine=journal.quarantine(),
@@ -103,4 +108,41 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
         backends={name: unsupported.get(name) for name in sorted(looked_at)} if planned else None,
         notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),
+        unwell=unwell,
+        remedy=_remedy(app, unwell),
     )
+
+
+def _unwell(app: App, inventory: Sequence[Owned], unseen: Set[str]) -> dict[str, str]:
+    """By backend that holds something of ours and could be looked at: why it does not run all of it. And of the runner."""
+    from reconciler.engine.observe import Supports
+    from reconciler.host.readonly import ReadOnlyHost
+    from reconciler.jobs import lacking
+    from reconciler.model.errors import ReconcileError
+    from reconciler.provider import HasHealth, told
+
+    host, providers = ReadOnlyHost(app.host), app.registry.providers
+    support = Supports(host, providers)
+    found: dict[str, str] = {}
+    for name in sorted({entry.provider for entry in inventory} - unseen):
+        if name not in providers or support(name) is not None:
+            continue
+        provider = providers[name]
+        try:
+            why = told(provider.health(host, ())) if isinstance(provider, HasHealth) else ""
+        except ReconcileError as error:
+            why = error.message
+        if why:
+            found[name] = why
+    if missing := lacking(app.folders.state, inventory):
+        found["runner"] = "; ".join(f"{message}, until {hint}" for message, hint in missing)
+    return found
+
+
+def _remedy(app: App, unwell: Mapping[str, str]) -> str:
+    if unwell.keys() == {"runner"}:
+        return f"To put it back: reconcile apply {app.path}"
+    if "embedded" not in unwell:
+        return "Correct what stands above; `reconcile doctor` looks at the whole machine."
+    retry = f"{sys.executable} -m reconciler.supervisor retry --state {app.folders.state.absolute()}"
+    return f"Correct what stands above and apply. To try once more as it is: {retry}"

@@ -25,7 +25,9 @@ from reconciler.model.frozen import dataclass
 from reconciler.model.run import Verdict
 
 LOCK = "runs/collecting"
-CLAIMED = 8 * 86400.0  # seconds that the file of the newest slot stays: it is what keeps that slot from a second run
+CLAIMED = (
+    8 * 86400.0
+)  # seconds that the file of the newest slot stays, which is the claim on it: supervisors look back seven days
 _TAILS = 1000  # newest runs of each automation that keep the end of their output
 _BATCH = 500  # runs in one transaction; each may hold a long tail
 _PAUSE = 0.05
@@ -206,10 +208,11 @@ DELETE FROM runs WHERE automation = :name
         OR started < (SELECT started FROM runs WHERE automation = :name ORDER BY started DESC LIMIT 1 OFFSET :more))
 RETURNING id
 """
-_KNOWN_SINCE = """
-UPDATE timetables SET since = max(since, (SELECT min(started) FROM runs WHERE automation = :name))
-WHERE automation = :name
+_FORMER = """
+DELETE FROM timetables AS former WHERE automation = :name AND EXISTS
+    (SELECT 1 FROM timetables WHERE automation = :name AND since > former.since AND since <= :known)
 """
+_KNOWN_SINCE = "UPDATE timetables SET since = max(since, :known) WHERE automation = :name"
 _LONG_AGO = """
 UPDATE runs SET tail = '' WHERE automation = :name AND tail != ''
     AND started < (SELECT started FROM runs WHERE automation = :name ORDER BY started DESC LIMIT 1 OFFSET :tails)
@@ -223,6 +226,9 @@ def _forget(connection: sqlite3.Connection, name: str, keep: Keep, now: datetime
     with transaction(connection):
         gone = {str(id_) for (id_,) in connection.execute(_OLD, wanted).fetchall()}
         if gone:  # slots before are nobody's any more: their runs may have been forgotten
-            connection.execute(_KNOWN_SINCE, wanted)
+            (known,) = connection.execute("SELECT min(started) FROM runs WHERE automation = :name", wanted).fetchone()
+            for statement in (_FORMER, _KNOWN_SINCE):
+                connection.execute(statement, {"name": name, "known": known})
+        connection.execute(_FORMER, {"name": name, "known": stamp(oldest)})
         connection.execute(_LONG_AGO, wanted)
     return gone, oldest

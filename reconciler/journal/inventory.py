@@ -26,11 +26,6 @@ def entries(connection: sqlite3.Connection) -> tuple[Owned, ...]:
     return unpack_rows(Owned, (entry for (entry,) in rows))
 
 
-def count(connection: sqlite3.Connection) -> int:
-    (number,) = connection.execute("SELECT count(*) FROM inventory").fetchone()
-    return int(number)
-
-
 def change(connection: sqlite3.Connection, owned: Sequence[Owned], disowned: Iterable[ResourceId]) -> None:
     """Drop, then add: an address in both is owned afterwards."""
     connection.executemany("DELETE FROM inventory WHERE kind = ? AND name = ?", [(i.kind, i.name) for i in disowned])

@@ -110,9 +110,6 @@ class Journal:
         """What we own, sorted by address."""
         return self._read(inventory.entries)
 
-    def owned_count(self) -> int:
-        return self._read(inventory.count)
-
     def own(self) -> tuple[Resource, ...]:
         """The resources of `reconcile self`, newest first; those that the inventory knows in that state stand."""
         return self._read(inventory.own)
@@ -175,12 +172,16 @@ class Journal:
         with self._write() as connection:
             rollouts.finish(connection, rollout, status, summary, self._clock.now())
 
-    def prune_history(self, keep: int) -> None:
-        """Forget all but the newest `keep` rollouts, and never what a rollback or the quarantine still needs."""
+    def prune_history(self, keep: int) -> int:
+        """Forget all but the newest `keep` rollouts, and never what a rollback or the quarantine needs. How many."""
         with self._write() as connection:
-            rollouts.prune(connection, keep)
+            return rollouts.prune(connection, keep)
 
     # -- steps
+
+    def jobs(self) -> frozenset[str]:
+        """The digests of the job files that any rollout which is remembered could bring back."""
+        return self._read(steps.jobs)
 
     def steps(self, number: int) -> tuple[StepRecord, ...]:
         """The steps of a rollout, in the order of its plan."""

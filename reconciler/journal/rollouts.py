@@ -134,9 +134,9 @@ def stable(connection: sqlite3.Connection) -> tuple[int, Revision] | None:
     return None if row is None else (row[0], unpack(Revision, row[1]))
 
 
-def prune(connection: sqlite3.Connection, keep: int) -> None:
-    """Forget all but the newest `keep` rollouts, and never what a rollback or the quarantine still needs."""
-    connection.execute(
+def prune(connection: sqlite3.Connection, keep: int) -> int:
+    """Forget all but the newest `keep` rollouts, and never what a rollback or the quarantine needs. How many."""
+    cursor = connection.execute(
         """
         DELETE FROM rollouts
         WHERE number NOT IN (SELECT number FROM rollouts ORDER BY number DESC LIMIT ?)
@@ -146,6 +146,7 @@ def prune(connection: sqlite3.Connection, keep: int) -> None:
         """,
         (max(keep, 0),),
     )
+    return cursor.rowcount
 
 
 def _unknown(number: int) -> JournalError:

@@ -94,11 +94,19 @@ class Runs:
         recorded = self._ask(lambda connection: connection.execute(query).fetchall())
         return tuple(sorted({str(name) for (name,) in recorded} | {name for name, _ in self._spooled}))
 
-    def since(self) -> dict[str, tuple[str, datetime]]:
-        """By automation: its schedule as it was told, and from when on it has had that."""
-        query = "SELECT automation, schedule, since FROM timetables"
-        rows = self._ask(lambda connection: connection.execute(query).fetchall())
-        return {str(name): (str(schedule), moment(since)) for name, schedule, since in rows}
+    def schedules(self) -> dict[str, list[tuple[str, datetime]]]:
+        """By automation: each schedule as it was told, and from when on it was in force; oldest first."""
+        query = "SELECT automation, schedule, since FROM timetables ORDER BY since"
+        found: dict[str, list[tuple[str, datetime]]] = {}
+        for name, schedule, since in self._ask(lambda connection: connection.execute(query).fetchall()):
+            found.setdefault(str(name), []).append((str(schedule), moment(since)))
+        return found
+
+    def jobs(self) -> frozenset[str]:
+        """The digests of the job files that recorded runs were told by."""
+        query = "SELECT DISTINCT job FROM runs"
+        recorded = self._ask(lambda connection: connection.execute(query).fetchall())
+        return frozenset(str(job) for (job,) in recorded) | {run.job for run in self._spooled.values()}
 
     def close(self) -> None:
         self._reader.close()
@@ -130,7 +138,7 @@ class Runs:
 
 
 def seen(state: Path, schedules: Mapping[str, str], now: datetime, *, all_of_them: bool) -> None:
-    """Write down the schedules that are new from now on. `all_of_them`: those not named here are gone."""
+    """Write down the schedules that are new from now on. `all_of_them`: automations not named here are gone."""
     with (
         explained(state / FILE, "write", RUNS.called),
         only_one(state, patience=_PATIENCE) as we,
@@ -138,9 +146,9 @@ def seen(state: Path, schedules: Mapping[str, str], now: datetime, *, all_of_the
     ):
         if connection is None:  # the next apply or collecting does it
             return
-        rows = connection.execute("SELECT automation, schedule FROM timetables").fetchall()
+        rows = connection.execute("SELECT automation, schedule FROM timetables ORDER BY since").fetchall()
         known = {str(name): str(schedule) for name, schedule in rows}
-        fresh = [(name, text, stamp(now)) for name, text in schedules.items() if known.get(name) != text]
+        fresh = [(name, stamp(now), text) for name, text in schedules.items() if known.get(name) != text]
         gone = [(name,) for name in known.keys() - schedules.keys()] if all_of_them else []
         if fresh or gone:
             with transaction(connection):

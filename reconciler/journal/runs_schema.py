@@ -52,9 +52,22 @@ CREATE TABLE timetables (
 ) STRICT, WITHOUT ROWID;
 """
 
+# One row for each schedule that it has had: a slot is judged by the one of its time.
+_EVERY_SCHEDULE = """
+CREATE TABLE schedules (
+    automation TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    schedule   TEXT NOT NULL, -- after the key: SQLite 3.40 checks the columns of such a table in this order
+    PRIMARY KEY (automation, since)
+) STRICT, WITHOUT ROWID;
+INSERT INTO schedules SELECT automation, since, schedule FROM timetables;
+DROP TABLE timetables;
+ALTER TABLE schedules RENAME TO timetables;
+"""
+
 RUNS = Format(
     "the records of runs",
-    (_FIRST,),
+    (_FIRST, _EVERY_SCHEDULE),
     frozenset({"runs", "timetables"}),
     "SELECT 'its first record is damaged' FROM (SELECT started FROM runs LIMIT 1) WHERE typeof(started) != 'integer'",
     "the next `reconcile runs --collect`",

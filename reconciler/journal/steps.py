@@ -13,6 +13,7 @@ from reconciler.journal.rollouts import BUG, status_of
 from reconciler.journal.values import instant, pack, parse_instant, plain, unpack_each
 from reconciler.model.errors import JournalError
 from reconciler.model.frozen import dataclass
+from reconciler.model.lazy import pattern
 from reconciler.model.plan import Step
 from reconciler.model.rollout import STEP_NEXT, RolloutStatus, StepStatus
 
@@ -26,6 +27,8 @@ class StepRecord:
     message: str | None
     at: datetime | None
 
+
+_JOB = pattern(r"@([0-9a-f]{12})\b")
 
 # A batch that ran beside a failing one may end after the undo was decided.
 _WHILE = {
@@ -78,6 +81,14 @@ def records(connection: sqlite3.Connection, rollout: int) -> tuple[StepRecord, .
     if progress.keys() != {step.number for step in planned}:
         raise ValueError(f"the steps of rollout {rollout} do not match its plan")
     return tuple(_record(step, *progress[step.number]) for step in planned)
+
+
+def jobs(connection: sqlite3.Connection) -> frozenset[str]:
+    """The digests of job files that stand in any plan: `NAME@DIGEST`, whatever else in it looks like that."""
+    found: set[str] = set()
+    for (text,) in connection.execute("SELECT steps FROM plans"):
+        found.update(_JOB.findall(text))
+    return frozenset(found)
 
 
 def _record(step: Step, status: str, message: str | None, at: str | None) -> StepRecord:

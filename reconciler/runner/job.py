@@ -50,6 +50,11 @@ class Job:
         self.max_size, self.tail = 10 * 1024 * 1024, 65536
         self.notes: list[str] = []
 
+    @property
+    def longest(self) -> float:
+        """Seconds after which an attempt is ended; 0 where it may run for ever."""
+        return min(filter(None, (self.timeout, self.kill_after)), default=0.0)
+
 
 def read(state: str, name: str, digest: str) -> Job:
     """The job of that digest; one of defaults with a note where the file is gone, damaged or another one."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import encodings
+
 _TEXT = """\
 #!/bin/sh
-# Written by reconciler; changes are lost. Starts its runner, and where that is gone the command itself.
+# Written by reconciler; changes are lost. Starts its runner, and where that cannot work the command itself.
 python=%s
+library=%s
 runner=%s
 cli=%s
 if [ "${1-}" != exec ]; then
@@ -14,8 +17,14 @@ if [ "${1-}" != exec ]; then
     exit 127
 fi
 shift
-[ -x "$python" ] && [ -r "$runner" ] && exec "$python" -IS "$runner" exec --cli "$cli" "$@"
-echo "reconcile exec: cannot start $python $runner: it is gone; the command runs without timeout, lock and record" >&2
+# -V loads its shared libraries and nothing more. Asked before, because a start that has failed cannot be taken back.
+if [ -s "$runner" ] && [ -r "$library" ]; then
+    case $("$python" -V 2>&1) in
+        Python*) exec "$python" -IS "$runner" exec --cli "$cli" "$@" ;;
+    esac
+fi
+echo "reconcile exec: cannot start $python $runner: it is gone or broken;" \
+    "the command runs without timeout, lock and record" >&2
 folder=
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
     case $1 in
@@ -36,9 +45,13 @@ exec "$@"
 """
 
 
-def launcher(python: str, package: str, cli: str) -> str:
-    """`python` runs the runner of the folder `package` (`reconciler`); `cli` is the whole command line."""
-    return _TEXT % (_quoted(python), _quoted(f"{package}/runner/__main__.py"), _quoted(cli))
+def launcher(python: str, package: str, cli: str, library: str = encodings.__file__) -> str:
+    """`python` runs the runner of the folder `package` (`reconciler`); `cli` is the whole command line.
+
+    `library` is the file of its standard library without which it ends before it reads a line of ours.
+    """
+    words = python, library, f"{package}/runner/__main__.py", cli
+    return _TEXT % tuple(map(_quoted, words))
 
 
 def _quoted(word: str) -> str:

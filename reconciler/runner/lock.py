@@ -53,9 +53,11 @@ class Holder:
 class Lock:
     """The lock of one automation. `refused` says why a run must not start; empty once it may."""
 
-    def __init__(self, path: str, overlap: str, me: str, say: Say) -> None:
+    def __init__(self, path: str, overlap: str, me: str, say: Say, longest: float = 0.0) -> None:
         self._path, self._overlap, self._me, self._say = path, overlap, me, say
+        self._longest = longest  # seconds that a job may run; 0: without end
         self._descriptor = -1
+        self._ours = False
         self.refused = ""
 
     def take(self, asked: Signals, grace: float) -> bool:
@@ -66,8 +68,13 @@ class Lock:
         while not asked.stop:
             held = self._free()
             if held is None:
+                self._ours = True
                 return True
-            if self._overlap == "skip":
+            if self._overdue(held):
+                self._say(f"{held} has run for longer than {self._longest:g} s and was ended")
+                self._longest = 0.0  # one that cannot be killed is met once
+                self._end(held)
+            elif self._overlap == "skip":
                 self.refused = f"{held} is still running (overlap: skip)"
                 return False
             try:
@@ -117,6 +124,11 @@ class Lock:
     def _holder(self) -> Holder:
         return Holder(os.pread(self._descriptor, 4096, 0).decode("ascii", "replace"))
 
+    def _overdue(self, held: Holder) -> bool:
+        """Whether a job has lost the runner that would have ended it by now. The file was written as it started."""
+        age = time.time() - os.fstat(self._descriptor).st_mtime
+        return held.left_job and 0 < self._longest < age
+
     def _end(self, held: Holder) -> bool:
         """Ask the older run to stop; false where it has not said yet who it is."""
         if held.left_job:
@@ -152,11 +164,15 @@ class Lock:
         return next((line for line in said[1:] if line.startswith("stopped by the newer run")), "").strip()
 
     def free(self) -> None:
-        """The run has ended in order; the file stays, because unlinking it would let two hold it."""
+        """The run has ended in order; the file stays, because unlinking it would let two hold it.
+
+        What stands in it is the holder's: a run that was refused leaves it alone.
+        """
         if self._descriptor < 0:
             return
         try:
-            os.ftruncate(self._descriptor, 0)
+            if self._ours:
+                os.ftruncate(self._descriptor, 0)
         except OSError as error:
             self._say(f"cannot clear {self._path}: {why(error)}")
         os.close(self._descriptor)

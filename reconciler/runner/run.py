@@ -63,7 +63,7 @@ class Run:
         kept = Kept(log, self._job.tail)
         overlap = self._job.overlap if line.name else "allow"
         me = f"{self._us} {self._born} {self._record.id}"
-        lock = Lock(f"{runs}/locks/{line.name}", overlap, me, self._say)
+        lock = Lock(f"{runs}/locks/{line.name}", overlap, me, self._say, self._job.longest)
         began = time.monotonic()
         attempts = 0
         if lock.take(self._asked, self._job.grace):

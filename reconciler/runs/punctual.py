@@ -39,16 +39,17 @@ class Slot:
 
 
 def judge(table: Timetable, runs: Sequence[Run], after: datetime, now: datetime) -> tuple[Slot, ...]:
-    """The fate of every slot in (after, now]. `runs` are those of this automation, in any order.
+    """The fate of every slot in (after, now], or until another schedule took over. `runs`: its own, in any order.
 
     A run belongs to the slot that it names, else to the last slot before it started. Manual runs fill no slot.
     """
-    due = list(slots(table, after, now))
+    until = now if table.until is None else min(now, table.until)
+    due = list(slots(table, after, until))
     named, taken = set(due), dict[datetime, Run]()
     for run in sorted(runs, key=lambda run: run.started):
         if run.trigger == "manual":
             continue
-        index = bisect_right(due, run.started) - 1
+        index = bisect_right(due, run.started) - 1 if run.started <= until else -1
         wanted = run.scheduled if run.scheduled in named else due[index] if index >= 0 else None
         if wanted is not None:
             taken.setdefault(wanted, run)

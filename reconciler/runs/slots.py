@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import cast
 
-from reconciler.model.data import Json
+from reconciler.model.data import Json, canonical_text
 from reconciler.model.frozen import dataclass
 from reconciler.model.job import called
 from reconciler.model.schedule import occurrences
 from reconciler.model.state import Owned
 
+_UNSEEN = "unrecorded"  # beside a schedule: its runs do not go through the runner
 LATE = 60.0  # seconds after which a run counts as late, where its manifest says nothing
 
 
@@ -27,6 +31,9 @@ class Timetable:
     start_window: float = LATE
     expected: float | None = None
     recorded: bool = True  # its runs go through the runner
+    keeper: str = ""  # the user in whose folder they are recorded; "": here
+    until: datetime | None = None  # when another schedule took its place; None: it is in force
+    former: tuple[Timetable, ...] = ()  # the schedules before this one, oldest first
 
 
 def timetable(entry: Owned, settings: Mapping[str, Json], timezone: str, since: datetime | None) -> Timetable | None:
@@ -45,6 +52,28 @@ def timetable(entry: Owned, settings: Mapping[str, Json], timezone: str, since: 
         expected=cast("float | None", runtime.get("expected")),
         recorded=called(attributes.get("command")) is not None,
     )
+
+
+def told_as(entry: Owned) -> str:
+    """What makes its slots, and whether anybody sees its runs, as text. A change of it begins anew."""
+    attributes = entry.state.attributes
+    told = [entry.provider, attributes.get("schedule"), attributes.get("timezone")]
+    return canonical_text(told if called(attributes.get("command")) is not None else [*told, _UNSEEN])
+
+
+def former(table: Timetable, told: Sequence[tuple[str, datetime]], timezone: str) -> Iterator[Timetable]:
+    """The schedules before the one in force, each until the next; `told` holds all, with their beginnings."""
+    for (text, since), (_, until) in pairwise(told):
+        provider, schedule, zone, *unseen = json.loads(text)
+        yield replace(
+            table,
+            provider=provider,
+            schedule=schedule,
+            timezone=zone or timezone,
+            since=since,
+            until=until,
+            recorded=not unseen,
+        )
 
 
 def slots(table: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:

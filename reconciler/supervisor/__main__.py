@@ -16,14 +16,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m reconciler.supervisor", description=__doc__)
     parser.add_argument("command", choices=("run", "start", *_TARGETS))
     parser.add_argument("--state", required=True, help="the state folder that it belongs to")
+    parser.add_argument("--stay", action="store_true", help="run, start: go on with nothing to do")
     parser.add_argument("--ready", type=int, default=-1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     place = Place(options.state)
     try:
         if options.command == "run":
-            return run(place, ready=options.ready)
+            return run(place, ready=options.ready, stay=options.stay)
         if options.command == "start":
-            os.write(1, f"{start(place)}\n".encode())
+            os.write(1, f"{start(place, stay=options.stay)}\n".encode())
             return 0
     except Trouble as trouble:
         os.write(2, f"{trouble}\n".encode())

@@ -19,8 +19,11 @@ from reconciler.model.job import called
 from reconciler.runner.start import NotStarted
 from reconciler.runner.text import instant, why
 from reconciler.supervisor import place
+from reconciler.supervisor.begun import Begun, claimed
 from reconciler.supervisor.definitions import Automation, Program
+from reconciler.supervisor.place import Place
 from reconciler.supervisor.process import spawn
+from reconciler.supervisor.server import Loop
 from reconciler.supervisor.slots import BACK, Due, at_boot, decide, sane, upcoming
 
 RUNNING = 100  # runs at once; the others wait
@@ -31,6 +34,7 @@ KEEP = 0.25  # seconds between two writes of what is handled, while much is bein
 class World(Protocol):
     """What the automations share with the rest."""
 
+    loop: Loop
     environment: dict[str, str]
 
     @property
@@ -49,21 +53,22 @@ class Waiting(NamedTuple):
 class Automations:
     """Everything that runs on a schedule."""
 
-    def __init__(self, path: str, boot: str, world: World, cores: int) -> None:
-        self._path, self._boot, self._world = path, boot, world
+    def __init__(self, where: Place, boot: str, world: World, cores: int) -> None:
+        self._path, self._state, self._boot, self._world = where.handled, where.state, boot, world
         self._young = YOUNG * cores
         self._all: dict[str, Automation] = {}
-        self._handled: dict[str, dict[str, Any]] = place.remembered(path)
+        self._handled: dict[str, dict[str, Any]] = place.remembered(self._path)
         self._next: list[tuple[float, str]] = []
         self._queue: deque[Waiting] = deque()
         self._runs: dict[int, tuple[str, float]] = {}  # pid: name and monotonic start
+        self._begun = Begun(where.state, world, self._runs)
         self._zone = local_zone()
         self._dirty, self._kept = False, 0.0
         self._rest_until = 0.0
         self.worst = 0.0  # longest time between a slot and the start of its run
 
     def __len__(self) -> int:
-        return len(self._all) + len(self._queue) + len(self._runs)
+        return len(self._all) + len(self._queue) + len(self._runs) + len(self._begun)
 
     def define(self, wanted: Mapping[str, Automation], *, first: bool) -> None:
         """Run by these from now on. One that is new, or has another schedule, starts with now.
@@ -81,9 +86,13 @@ class Automations:
             elif at_boot(automation) and first and entry["boot"] != self._boot:
                 slot = float(int(self._world.now))
                 entry |= {"boot": self._boot, "slot": slot}
+            elif first:
+                entry["until"] = max(entry["until"], claimed(self._state, name, self._world.now))
             known[name] = entry
             if "slot" in entry and not any(item.name == name for item in self._queue):
                 self._queue.append(Waiting(name, Due(entry["slot"], "boot"), entry["until"]))
+        for name in (self._handled.keys() | known.keys()) if first else ():
+            self._begun.look_after(name)
         self._handled = known
         self._dirty = True
         self._keep(force=True)
@@ -183,6 +192,8 @@ class Automations:
         code = os.waitstatus_to_exitcode(status)
         if code in (2, 125, 126, 127) or code < 0:
             self._world.say(f"{run[0]}: its run ended with {code}")
+        if code < 0:
+            self._begun.look_after(run[0])
         return True
 
     def _keep(self, *, force: bool) -> None:

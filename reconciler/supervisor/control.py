@@ -36,8 +36,11 @@ def ask(place: Place, method: str, target: str, seconds: float) -> str | None:
     return answer.partition(b"\r\n\r\n")[2].decode() or None
 
 
-def run(place: Place, *, ready: int = -1) -> int:
-    """Be the supervisor, in the foreground, until told to stop. `ready`: a descriptor to report to."""
+def run(place: Place, *, ready: int = -1, stay: bool = False) -> int:
+    """Be the supervisor, in the foreground, until told to stop. `ready`: a descriptor to report to.
+
+    `stay`: with nothing to do as well; and where another one runs, in the foreground, wait to take its place.
+    """
     _check(place)
     if ready >= 0:
         os.set_inheritable(ready, False)  # or every service would hold it
@@ -45,15 +48,20 @@ def run(place: Place, *, ready: int = -1) -> int:
     until = time.monotonic() + PATIENCE
     while not lock.take():  # one that has just been killed or is ending lets go of it in a moment
         if ask(place, "GET", "/status", 1.0) is not None or time.monotonic() > until:
-            _report(ready, f"a supervisor runs already, pid {lock.holder}")
-            return 0
+            waits = stay and ready < 0
+            more = "; this one waits to take its place" if waits else ""
+            _report(ready, f"a supervisor runs already, pid {lock.holder}{more}")
+            if not waits:
+                return 0
+            lock.wait()
+            break
         time.sleep(0.02)
     from reconciler.supervisor.resident import Resident
 
     diary = Diary(place.log, -1 if ready >= 0 else 2)
     try:
         try:
-            resident = Resident(place, diary)
+            resident = Resident(place, diary, stay=stay)
         except OSError as error:  # a disk that is full or read-only; services that ran before are left alone
             diary(f"cannot start: {error}")
             _report(ready, f"cannot start the supervisor: {error.strerror or error} ({place.folder})")
@@ -69,15 +77,15 @@ def run(place: Place, *, ready: int = -1) -> int:
     return 0
 
 
-def start(place: Place) -> str:
-    """Start it in the background; returns once it answers. Raises Trouble."""
+def start(place: Place, *, stay: bool = False) -> str:
+    """Start it in the background; returns once it answers. `stay`: as for `run`. Raises Trouble."""
     _check(place)
     reading, writing = os.pipe()
     if os.fork() == 0:
         os.setsid()  # its caller's end is not its own
         if os.fork() != 0:
             os._exit(0)
-        _become(place, writing)
+        _become(place, writing, stay)
     os.close(writing)
     os.wait()
     said = b""
@@ -94,7 +102,7 @@ def start(place: Place) -> str:
     return said.decode().strip()
 
 
-def _become(place: Place, ready: int) -> NoReturn:
+def _become(place: Place, ready: int, stay: bool) -> NoReturn:
     """The child: a fresh interpreter, without the marks and settings of whoever started it."""
     try:
         null = os.open(os.devnull, os.O_RDWR)
@@ -105,7 +113,8 @@ def _become(place: Place, ready: int) -> NoReturn:
         dropped = (tree.MARK, "LC_ALL", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID")
         environ = {name: value for name, value in os.environ.items() if name not in dropped}
         module = [sys.executable, "-m", "reconciler.supervisor", "run", "--state", place.state]
-        os.execve(sys.executable, [*module, "--ready", str(ready)], environ)
+        options = [*(["--stay"] if stay else []), "--ready", str(ready)]
+        os.execve(sys.executable, [*module, *options], environ)
     finally:
         os._exit(127)
 

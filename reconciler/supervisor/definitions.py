@@ -51,6 +51,12 @@ class Service:
     ready: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # probes that pass once it can be used
     after: tuple[str, ...] = ()  # services that are started first
 
+    @property
+    def rules(self) -> str:
+        """What a budget is used up under: another program or other rules begin with a new one."""
+        told: list[Json] = [self.program.digest, self.policy, self.limit, self.within]
+        return sha256(canonical_text(told).encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class Automation:

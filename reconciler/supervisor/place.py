@@ -94,9 +94,17 @@ class Lock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        self._sign()
+        return True
+
+    def wait(self) -> None:
+        """Sleep until it is ours."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._sign()
+
+    def _sign(self) -> None:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()} {tree.created(os.getpid())}\n".encode(), 0)
-        return True
 
     @property
     def holder(self) -> str:

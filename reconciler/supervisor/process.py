@@ -12,13 +12,14 @@ import pwd
 import select
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.runner import tree
 from reconciler.runner.start import Setting, start
 from reconciler.supervisor import place
 from reconciler.supervisor.definitions import Program
 
+_T = TypeVar("_T")
 _KEPT = ("LANG", "TZ", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "DBUS_SESSION_BUS_ADDRESS")
 _PATHS = {
     "linux": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -66,32 +67,56 @@ class Child:
         return tree.end(self.pid, self.mark, known)
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a service has used of its budget, so that a death of ours gives it no new one."""
+
+    rules: str  # digest of what it counts for
+    ends: tuple[float, ...] = ()  # when it was to be started again; the system's monotonic clock, good for one boot
+    series: int = 0
+    restarts: int = 0
+    state: str = ""  # "ended" or "fatal", where it came to rest
+    reason: str = ""
+
+
 class Children:
-    """The record of all children."""
+    """The record of all children, and of what their services have used of their budgets."""
 
     def __init__(self, path: str, boot: str) -> None:
         self.path, self._boot = path, boot
         self._all: dict[str, Child] = {}
+        self.tallies: dict[str, Tally] = {}
 
     def recall(self) -> dict[str, Child]:
-        """What an earlier supervisor recorded in this boot; times of creation mean nothing in another."""
+        """What an earlier supervisor recorded in this boot; times mean nothing in another."""
         found = place.remembered(self.path)
         if found.get("boot") == self._boot:
             self._all = {name: Child(**fields) for name, fields in found["services"].items()}
+            tallies = found.get("tallies", {}).items()
+            self.tallies = {name: Tally(**{**fields, "ends": tuple(fields["ends"])}) for name, fields in tallies}
         return dict(self._all)
 
-    def put(self, name: str, child: Child | None) -> None:
+    def put(self, name: str, child: Child | None, tally: Tally | None) -> None:
         """Record or forget one. Raises OSError where that is not possible."""
-        if child is None:
-            if self._all.pop(name, None) is None:
-                return
-        else:
-            self._all[name] = child
-        if not self._all:
+        if (child, tally) == (self._all.get(name), self.tallies.get(name)):
+            return
+        _set(self._all, name, child)
+        _set(self.tallies, name, tally)
+        if not self._all and not self.tallies:
             place.remove(self.path)
             return
-        found: dict[str, Any] = {"boot": self._boot, "services": {key: asdict(one) for key, one in self._all.items()}}
+        services, tallies = (
+            {key: asdict(one) for key, one in record.items()} for record in (self._all, self.tallies)
+        )
+        found = {"boot": self._boot, "services": services, "tallies": tallies}
         place.replace(self.path, json.dumps(found).encode())
+
+
+def _set(record: dict[str, _T], name: str, value: _T | None) -> None:
+    if value is None:
+        record.pop(name, None)
+    else:
+        record[name] = value
 
 
 def spawn(

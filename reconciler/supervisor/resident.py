@@ -28,14 +28,16 @@ JUMP = 2.0  # seconds that wall clock and monotonic clock may part before the cl
 class Resident:
     """Everything that the one instance holds in memory; what must not be lost stands in its files."""
 
-    def __init__(self, where: Place, say: Diary, clock: Callable[[], float] = time.time) -> None:
-        self._place, self.say, self._clock = where, say, clock
+    def __init__(
+        self, where: Place, say: Diary, clock: Callable[[], float] = time.time, *, stay: bool = False
+    ) -> None:
+        self._place, self.say, self._clock, self._stay = where, say, clock, stay
         self._turns = PollLoop()
         self.loop: Loop = self._turns
         self.environment = environment(os.environ, sys.platform)
         boot = tree.boot()
         self.children = Children(where.children, boot)
-        self._automations = Automations(where.handled, boot, self, os.cpu_count() or 1)
+        self._automations = Automations(where, boot, self, os.cpu_count() or 1)
         self._services: dict[str, Service] = {}
         self._owners: dict[int, Service] = {}
         self._definitions = Definitions()
@@ -108,6 +110,8 @@ class Resident:
                 self._services[name].redefine(definition)
             else:
                 self._services[name] = Service(definition, self)
+                if name in self.children.tallies:
+                    self._services[name].resume(self.children.tallies[name])
                 if name in orphans:
                     self._services[name].adopt(orphans[name])
                     self._services[name].redefine(definition)
@@ -117,8 +121,17 @@ class Resident:
                 service.stop()
         for name in orphans.keys() - wanted.services.keys():
             self._end_orphan(name, orphans[name])
+        self._forget_tallies()
         self._automations.define(wanted.automations, first=first)
         self._advance()
+
+    def _forget_tallies(self) -> None:
+        """Of services whose definition went while no supervisor ran."""
+        for name in self.children.tallies.keys() - self._services.keys():
+            try:
+                self.children.put(name, None, None)
+            except OSError as error:
+                self.say(f"cannot forget how {name} stood: {why(error)}")
 
     def _end_orphan(self, name: str, child: Child) -> None:
         """A service that nobody wants any more, left by an earlier supervisor."""
@@ -213,7 +226,7 @@ class Resident:
     def _over(self) -> bool:
         if self._stopping:
             return not self._services and not self._waiting
-        if self._services or len(self._automations) or self._waiting:
+        if self._stay or self._services or len(self._automations) or self._waiting:
             self._idle_since = None
             return False
         now = time.monotonic()

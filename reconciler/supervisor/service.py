@@ -15,7 +15,7 @@ from reconciler.runner.start import NotStarted
 from reconciler.runner.text import instant, why
 from reconciler.supervisor.definitions import Service as Definition
 from reconciler.supervisor.output import Output
-from reconciler.supervisor.process import Child, Children, exit_of, release, spawn
+from reconciler.supervisor.process import Child, Children, Tally, exit_of, release, spawn
 from reconciler.supervisor.readiness import Readiness
 from reconciler.supervisor.server import Loop
 
@@ -64,6 +64,14 @@ class Service:
     def name(self) -> str:
         return self.definition.name
 
+    def resume(self, tally: Tally) -> None:
+        """Go on where an earlier supervisor died: what was used of the budget stays used."""
+        if tally.rules != self.definition.rules:
+            return
+        self._ends, self._series, self.restarts = list(tally.ends), tally.series, tally.restarts
+        if tally.state in RESTING:
+            self.state, self.reason = tally.state, tally.reason
+
     def adopt(self, child: Child) -> None:
         """Take over a process that an earlier supervisor started; if it has ended, clean up after it."""
         self.child = child
@@ -102,7 +110,6 @@ class Service:
             )  # fmt: skip
         except NotStarted as error:
             self.child = None
-            self._forget()
             self._failed(str(error))
             return
         except OSError as error:  # it is not recorded, so it has not run
@@ -117,7 +124,12 @@ class Service:
 
     def _record(self, pid: int, mark: str) -> None:
         self.child = Child(pid, tree.created(pid), mark, self.definition.program.digest, time.time())
-        self._world.children.put(self.name, self.child)
+        self._world.children.put(self.name, self.child, self._tally())
+
+    def _tally(self) -> Tally | None:
+        resting = (self.state, self.reason) if self.state in RESTING else ("", "")
+        found = Tally(self.definition.rules, tuple(self._ends), self._series, self.restarts, *resting)
+        return None if found == Tally(self.definition.rules) else found
 
     def _started(self) -> None:
         self._turn += 1
@@ -164,14 +176,13 @@ class Service:
         left = child.end()
         if left:
             self._world.say(f"{self.name}: processes {', '.join(map(str, sorted(left)))} could not be killed")
-        self._forget()
 
-    def _forget(self) -> None:
-        """Take its process out of the record. One that stays there is found dead by the next supervisor."""
+    def _note_down(self) -> None:
+        """Its process has gone. One that stays in the record is found dead by the next supervisor."""
         try:
-            self._world.children.put(self.name, None)
+            self._world.children.put(self.name, None, None if self.state == "gone" else self._tally())
         except OSError as error:
-            self._world.say(f"{self.name}: cannot forget its process: {why(error)}")
+            self._world.say(f"{self.name}: cannot write down how it stands: {why(error)}")
 
     def _failed(self, reason: str, up: float = 0.0) -> None:
         """Start it again after a while, or give it up."""
@@ -208,6 +219,7 @@ class Service:
         if before != definition and self.state not in ACTIVE:
             self.retry()
         elif self.state in ACTIVE and running != definition.program.digest:
+            self._ends, self._series = [], 0
             self.stop()
 
     def stop(self) -> None:
@@ -252,6 +264,8 @@ class Service:
 
     def _to(self, state: str, reason: str = "") -> None:
         self.state, self.reason = state, reason
+        if self.child is None:
+            self._note_down()
         pid = f", pid {self.child.pid}" if self.child is not None else ""
         self._world.say(f"{self.name}: {state}{pid}{': ' + reason if reason else ''}")
         self._world.changed(self)

@@ -85,3 +85,20 @@ def test_status_names_what_frees_each_quarantined_revision(workplace: Workplace)
     for command in named:
         assert workplace.run(*command.split()).code == 0
     assert "quarantined" not in workplace.run("status").out
+
+
+def test_a_job_file_goes_with_the_last_rollout_that_could_bring_it_back(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.app.KEPT_ROLLOUTS", 2)
+    manifest = workplace.manifest("a")
+    told = manifest.read_text()
+    kept = []
+    for minutes in range(1, 6):
+        manifest.write_text(f"{told}  timeout: {minutes}m\n")
+        ran = workplace.run("apply", "--yes")
+        assert ran.code == 0, ran.err
+        files = (workplace.state / "jobs").glob("*.json")
+        kept.append(sorted(json.loads(file.read_bytes())["timeout"] // 60 for file in files))
+    assert kept == [[1], [1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]
+    assert workplace.run("rollback", "--yes").code == 0

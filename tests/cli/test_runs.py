@@ -130,6 +130,9 @@ def test_a_schedule_nobody_has_seen_yet_misses_nothing(workplace: Workplace) -> 
 def test_runs_of_another_user_are_not_called_missed(workplace: Workplace) -> None:
     apply(workplace.state, owned(workplace.state, "a", "* * * * *", launcher="/x/reconcile", user="nobody"))
     assert workplace.run("runs").out == "No run is recorded for that.\n"
+    ran = workplace.run("runs", "a")
+    assert ran.err == "note: runs of a are recorded by nobody; as nobody: reconcile runs\n"
+    assert workplace.run("runs", "-o", "json").code == 0
 
 
 def test_slots_through_a_change_of_the_clock(workplace: Workplace) -> None:

@@ -6,11 +6,13 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from reconciler.supervisor.resident import LINGER
 from tests.e2e.machine import Machine, wait_until
 from tests.e2e.person import Person
 from tests.e2e.test_mixed import mixed, units, write  # noqa: F401 - the fixture
@@ -72,7 +74,12 @@ def test_the_line_starts_it_as_cron_would_and_a_second_one_changes_nothing(perso
     good(person.run("self", "install", "--through", "crontab", "--yes"))
     line = (person.table() or b"").decode().removeprefix("@reboot ").rstrip("\n")
     environment = {"HOME": str(person.home), "PATH": "/usr/bin:/bin"}
-    wait_until(lambda: not supervisors(person.state), 20, "it ends, with nothing to do")
+    (pid,) = supervisors(person.state)
+    time.sleep(LINGER + 2)
+    assert supervisors(person.state) == [pid]  # it stays, with nothing to do
+    stop = [person.python, "-m", "reconciler.supervisor", "stop", "--state", str(person.state)]
+    subprocess.run(stop, env=person.environment(), capture_output=True, user=person.user, check=True)
+    wait_until(lambda: not supervisors(person.state), 20, "it ends, as it was told")
     for _ in range(2):
         done = subprocess.run(["sh", "-c", line], env=environment, user=person.user, capture_output=True, cwd="/")
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -103,7 +110,7 @@ def test_a_tree_neither_prunes_it_nor_leaves_its_drift(person: Person) -> None:
         assert sorted((person.table() or b"").splitlines()) == sorted(table.splitlines())
     good(person.run("rollback", "0", "--yes"))
     assert person.table() is None
-    wait_until(lambda: not supervisors(person.state), 20, "it ends, with nothing to do")
+    assert supervisors(person.state) == []
 
 
 def test_a_start_that_fails_is_rolled_back(person: Person) -> None:

@@ -95,7 +95,7 @@ def test_a_copy_without_the_index_of_its_log_is_read_whole(folder: Path, tmp_pat
 
 def test_an_open_reader_sees_what_a_writer_did_since(folder: Path, clock: FakeClock) -> None:
     with Journal.open(folder, clock=clock, read_only=True) as reader:
-        assert reader.owned_count() == 0
+        assert len(reader.inventory()) == 0
         for round_, names in enumerate((["a"], ["b", "c"], ["d"]), 1):
             with Journal.open(folder, clock=clock) as writer:
                 assert len(reader.rollouts(9)) == round_ - 1
@@ -108,19 +108,19 @@ def test_a_reader_never_stands_in_the_way_of_a_writer(folder: Path, clock: FakeC
     with Journal.open(folder, clock=clock) as writer, Journal.open(folder, clock=clock, read_only=True) as reader:
         for number in range(5):
             create(writer, f"n{number}")
-            assert reader.owned_count() == number + 1
+            assert len(reader.inventory()) == number + 1
 
 
 def test_a_reader_follows_when_the_journal_is_set_aside(folder: Path, clock: FakeClock) -> None:
     with Journal.open(folder, clock=clock) as journal:
         create(journal, "a")
     with Journal.open(folder, clock=clock, read_only=True) as reader:
-        assert reader.owned_count() == 1
+        assert len(reader.inventory()) == 1
         (folder / "journal.db").write_bytes(b"broken")
-        assert reader.owned_count() == 0
+        assert len(reader.inventory()) == 0
         assert reader.set_aside is not None
         Journal.open(folder, clock=clock).close()
-        assert reader.owned_count() == 0
+        assert len(reader.inventory()) == 0
         assert reader.set_aside is None
 
 
@@ -172,7 +172,7 @@ def test_a_reader_stays_consistent_beside_a_busy_writer(folder: Path, clock: Fak
                 entries = reader.inventory()
                 assert len(entries) % 2 == 0
                 seen.add(len(entries))
-            assert reader.owned_count() == 80
+            assert len(reader.inventory()) == 80
     assert writer.returncode == 0
     assert len(seen) > 1
 

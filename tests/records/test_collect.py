@@ -227,7 +227,7 @@ def test_a_schedule_counts_from_when_it_was_first_seen(tmp_path: Path) -> None:
     seen(tmp_path, {"a": "1", "b": "1"}, NOON, all_of_them=True)
     seen(tmp_path, {"a": "1", "b": "2"}, NOON + MINUTE, all_of_them=False)
     with Runs(tmp_path, NOON, alive) as runs:
-        assert runs.since() == {"a": ("1", NOON), "b": ("2", NOON + MINUTE)}
+        assert runs.schedules() == {"a": [("1", NOON)], "b": [("1", NOON), ("2", NOON + MINUTE)]}
     seen(tmp_path, {"b": "2"}, NOON + 2 * MINUTE, all_of_them=True)
     with Runs(tmp_path, NOON, alive) as runs:
-        assert runs.since() == {"b": ("2", NOON + MINUTE)}
+        assert runs.schedules() == {"b": [("1", NOON), ("2", NOON + MINUTE)]}

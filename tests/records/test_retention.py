@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from reconciler.journal import run_logs
 from reconciler.journal.collect import Keep, collect
 from reconciler.journal.runs import Runs, seen
+from reconciler.journal.runs_schema import FILE, RUNS, stamp
+from reconciler.journal.schema import migrate
 from reconciler.model.run import Run
 from tests.records.build import NOON, alive, log, spool
 
@@ -99,7 +103,33 @@ def test_slots_are_judged_no_further_back_than_runs_are_remembered(tmp_path: Pat
     fill(tmp_path, 10)
     tidy(tmp_path, runs=3)
     with Runs(tmp_path, NOON, alive) as found:
-        assert found.since() == {"a": ("1", NOON - 3 * DAY)}
+        assert found.schedules() == {"a": [("1", NOON - 3 * DAY)]}
+
+
+def test_schedules_go_with_the_runs_of_their_time(tmp_path: Path) -> None:
+    for days, schedule in ((100, "1"), (5, "2"), (1, "3")):
+        seen(tmp_path, {"a": schedule}, NOON - DAY * days, all_of_them=True)
+    fill(tmp_path, 10)
+    tidy(tmp_path, runs=3)
+    with Runs(tmp_path, NOON, alive) as found:
+        assert found.schedules() == {"a": [("2", NOON - 3 * DAY), ("3", NOON - DAY)]}
+    collect(tmp_path, NOON + 200 * DAY, alive, {})
+    with Runs(tmp_path, NOON, alive) as found:
+        assert [told for told, _ in found.schedules()["a"]] == ["3"]
+
+
+def test_records_of_an_earlier_format_keep_their_schedules(tmp_path: Path) -> None:
+    old = replace(RUNS, migrations=RUNS.migrations[:1])
+    (tmp_path / "runs").mkdir()
+    connection = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    migrate(connection, form=old)
+    connection.execute("INSERT INTO timetables VALUES ('a', '1', ?)", (stamp(NOON - DAY),))
+    connection.close()
+    with Runs(tmp_path, NOON, alive) as found:
+        assert found.schedules() == {"a": [("1", NOON - DAY)]}
+    seen(tmp_path, {"a": "2"}, NOON, all_of_them=True)
+    with Runs(tmp_path, NOON, alive) as found:
+        assert found.schedules() == {"a": [("1", NOON - DAY), ("2", NOON)]}
 
 
 def test_only_the_newest_runs_keep_the_end_of_their_output(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from reconciler.host.fake import FakeClock, FakeHost
 from reconciler.journal.journal import Journal
 from reconciler.journal.runs import Runs
 from reconciler.model.event import Event
+from reconciler.model.job import Job
+from reconciler.model.rollout import RolloutStatus
 from reconciler.model.run import Run, Verdict
-from reconciler.model.state import Owned
-from reconciler.records import collect, gone, records, rolled_out
+from reconciler.model.state import Owned, State
+from reconciler.records import collect, forget_jobs, gone, records, rolled_out
+from reconciler.testing.builders import apply_step, change
 from tests.cli.automations import owned
-from tests.journal.story import FIRST, NOON, create
+from tests.journal.story import FIRST, NOON, begin, create
 from tests.records.build import ALIVE, alive, files, log, spool
 
 HOUR = timedelta(hours=1)
@@ -46,7 +50,7 @@ def applied(state: Path, clock: FakeClock, *entries: Owned) -> list[Event]:
 
 def since(state: Path) -> dict[str, object]:
     with Runs(state, NOON, alive) as runs:
-        return {name: moment for name, (_, moment) in runs.since().items()}
+        return {name: told[-1][1] for name, told in runs.schedules().items()}
 
 
 def test_a_stable_rollout_leaves_its_revision_and_the_schedules(tmp_path: Path, clock: FakeClock) -> None:
@@ -115,6 +119,65 @@ def test_missed_slots_need_no_server(tmp_path: Path, clock: FakeClock) -> None:
         (summary,) = found.summaries(NOON - HOUR * 50)
     assert [slot.at for slot in summary.missed] == [NOON + HOUR * 3]
     assert [slot.delay for slot in summary.late] == [540]
+
+
+def test_slots_before_a_change_are_judged_by_the_schedule_of_their_time(tmp_path: Path, clock: FakeClock) -> None:
+    """Hourly; after half an hour past three, at every odd half (in UTC); then daily."""
+    applied(tmp_path, clock, entry(tmp_path, "a"))
+    for hours in (1, 2, 5.5):  # 15:00 is missed
+        spool(tmp_path, "a", NOON + HOUR * hours)
+    clock.sleep(3.5 * 3600)
+    applied(tmp_path, clock, entry(tmp_path, "a", "30 */2 * * *"))
+    spool(tmp_path, "a", NOON + HOUR * 4.2, trigger="manual")
+    clock.sleep(3.5 * 3600)
+    applied(tmp_path, clock, entry(tmp_path, "a", "0 12 * * *"))
+    clock.sleep(3600)
+    with records(tmp_path, FakeHost(clock=clock), [entry(tmp_path, "a", "0 12 * * *")]) as found:
+        (summary,) = found.summaries(NOON - HOUR * 50)
+        day = found.trouble(NOON - HOUR * 50, found.runs.newest())
+    assert [slot.at for slot in summary.missed] == [NOON + HOUR * 3]
+    assert summary.late == ()
+    assert day == summary.missed
+
+
+def test_slots_of_a_time_without_the_runner_are_nobodys(tmp_path: Path, clock: FakeClock) -> None:
+    seen = entry(tmp_path, "a")
+    command = seen.state.attributes["command"]
+    assert isinstance(command, list)
+    unseen = replace(seen, state=State({**seen.state.attributes, "command": command[command.index("--") + 1 :]}))
+    applied(tmp_path, clock, unseen)
+    clock.sleep(3.5 * 3600)
+    applied(tmp_path, clock, seen)
+    clock.sleep(2 * 3600)
+    with records(tmp_path, FakeHost(clock=clock), [seen]) as found:
+        (summary,) = found.summaries(NOON - HOUR * 50)
+    assert [slot.at for slot in summary.missed] == [NOON + HOUR * 4, NOON + HOUR * 5]
+
+
+def test_job_files_go_once_nothing_could_need_them(tmp_path: Path, clock: FakeClock) -> None:
+    """Kept: what the line names, what a rollout that is remembered holds, and what a recorded run was told by."""
+    host = FakeHost(clock=clock)
+    files = {}
+    for timeout, name in enumerate(("line", "rollout", "run", "nobody"), 1):
+        job = Job(name, {"timeout": timeout})
+        files[name] = tmp_path / "jobs" / job.file_name
+        files[name].parent.mkdir(exist_ok=True)
+        files[name].write_bytes(job.content)
+    path = spool(tmp_path, "run", NOON)
+    path.write_text(path.read_text().replace('"job": ""', f'"job": "{Job("run", {"timeout": 3}).digest}"'))
+    was = entry(tmp_path, "rollout", timeout=2)
+    with Journal.open(tmp_path, clock=clock) as journal:
+        number = begin(journal, apply_step(1, change("Automation/rollout", was.state, None)))
+        journal.steps_started(number, [1])
+        journal.steps_done(number, [1], (), (was.id,))
+        journal.finish(number, RolloutStatus.STABLE, "")
+        journal.remember([entry(tmp_path, "line", timeout=1)], ())
+        forget_jobs(tmp_path, host, journal)
+        assert {name for name, path in files.items() if path.exists()} == {"line", "rollout", "run"}
+        create(journal, "x")
+        assert journal.prune_history(1) == 1
+        forget_jobs(tmp_path, host, journal)
+    assert {name for name, path in files.items() if path.exists()} == {"line", "run"}
 
 
 def test_a_runner_counts_as_gone_after_a_reboot_and_as_alive_while_it_is() -> None:

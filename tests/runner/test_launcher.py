@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,9 +15,9 @@ from reconciler.runner.launcher import launcher
 from tests.runner.place import MAIN, Place, until
 
 
-def written(place: Place, python: str = sys.executable, package: str = "", cli: str = "/no/cli") -> Path:
+def written(place: Place, python: str = sys.executable, package: str = "", cli: str = "/no/cli", **more: str) -> Path:
     path = place.folder / "the launcher"
-    path.write_text(launcher(python, package or str(MAIN.parents[1]), cli))
+    path.write_text(launcher(python, package or str(MAIN.parents[1]), cli, **more))
     path.chmod(0o755)
     return path
 
@@ -40,6 +41,67 @@ def test_every_shell_reads_it(place: Place, shell: str) -> None:
         pytest.skip(f"{words[0]} is not installed")
     done = run(*words, written(place), "exec", "demo", "--state", place.state, "--", "echo", "ran")
     assert done.stdout == "ran\n"
+
+
+def copied(place: Place) -> Path:
+    """A package with nothing but the runner, to be damaged."""
+    package = place.folder / "package"
+    shutil.copytree(MAIN.parent, package / "runner", ignore=shutil.ignore_patterns("__pycache__"))
+    return package
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"#!/bin/sh\nexit 127\n",  # as the dynamic loader ends where a library is gone
+        b"#!/bin/sh\nkill -ILL $$\n",
+        b"#!/no/such/interpreter\n",
+        b"\x7fELF\x02\x01\x01" + bytes(11) + b"\xf3\x00" + bytes(64),  # of another architecture
+        b"",
+    ],
+)
+def test_a_python_that_is_there_and_does_not_work_keeps_no_job_from_running(place: Place, broken: bytes) -> None:
+    python = place.folder / "python"
+    python.write_bytes(broken)
+    python.chmod(0o755)
+    path = written(place, python=str(python))
+    done = run(path, "exec", "demo", "--state", place.state, "--", "sh", "-c", "echo ran; exit 3")
+    assert (done.returncode, done.stdout) == (3, "ran\n")
+    assert "it is gone or broken; the command runs without timeout, lock and record" in done.stderr
+
+
+def test_a_python_whose_library_is_gone_keeps_no_job_from_running(place: Place) -> None:
+    path = written(place, library="/no/such/lib/python3/encodings/__init__.py")
+    done = run(path, "exec", "demo", "--state", place.state, "--", "sh", "-c", "echo ran; exit 3")
+    assert (done.returncode, done.stdout) == (3, "ran\n")
+    assert "the command runs without timeout, lock and record" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "left"),
+    [
+        (path.name, left)
+        for path in sorted(MAIN.parent.glob("*.py"))
+        for left in ("gone", "empty", "cut")
+        if (path, left) != (MAIN, "cut")  # it is read by Python only, and nobody stands behind it
+    ],
+)
+def test_a_package_that_lacks_a_file_keeps_no_job_from_running_and_starts_none_twice(
+    place: Place, file: str, left: str
+) -> None:
+    package, folder = copied(place), place.folder / "there"
+    folder.mkdir()
+    path = package / "runner" / file
+    path.unlink()
+    if left != "gone":
+        path.write_text("" if left == "empty" else "def broken(:\n")
+    job = place.job(
+        {"timeout": 50, "success": {"output": {"matches": "ran"}}, "limits": {"memory": 1e9}, "stdin": "x"}
+    )
+    words = ["exec", f"demo@{job}", "--state", place.state, "--in", folder, "--", "sh", "-c", "echo ran; pwd >> ran"]
+    done = run(written(place, package=str(package)), *words)
+    assert done.stdout == "ran\n", done.stderr
+    assert (folder / "ran").read_text() == f"{folder}\n"
 
 
 @pytest.mark.parametrize("gone", ["python", "package"])

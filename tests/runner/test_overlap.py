@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from reconciler.runner import tree
 from tests.runner.place import PATIENCE, Place, gone, number_in, until
 
 SLOT = "2026-11-21T06:00:00Z"
@@ -35,6 +36,17 @@ def test_skip_leaves_a_record_that_names_the_running_one(place: Place) -> None:
     assert skipped["reason"] == f"run {running} is still running (overlap: skip)"
     assert (skipped["exit"], skipped["attempts"]) == (0, 0)
     assert not (place.folder / "ran").exists()
+
+
+def test_a_run_that_is_refused_leaves_what_it_read_about_the_holder(place: Place) -> None:
+    with place.start(*WAIT) as first:
+        pid = number_in(place.folder / "pid")
+        said = [place.run("echo", "newer").stderr for _ in range(3)]
+        assert all(f"run {place.lines(number=0)[0]['id']} is still running" in each for each in said)
+        first.kill()
+    assert f"the job (pid {pid}) of run" in place.run("echo", "newer").stderr
+    os.kill(pid, signal.SIGKILL)
+    assert place.run("echo", "newer").stdout == "newer\n"
 
 
 def test_queue_waits_for_its_turn(place: Place) -> None:
@@ -117,6 +129,29 @@ def test_a_job_whose_runner_died_still_counts(place: Place, overlap: str) -> Non
         assert f"the job (pid {pid}) of run" in str(ends(place)["skipped"]["reason"])
         os.kill(pid, signal.SIGKILL)
         assert place.run("echo", "again", job={"overlap": overlap}).stdout == "again\n"
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+@pytest.mark.parametrize("limit", [{"timeout": 1}, {"runtime": {"killAfter": 1}, "timeout": 1000}])
+def test_a_job_whose_runner_died_is_bounded_by_the_next_run(
+    place: Place, overlap: str, limit: dict[str, object]
+) -> None:
+    job = {"overlap": overlap, **limit}
+    with place.start("sh", "-c", "trap '' TERM; echo $$ > pid; setsid sleep 3607 & sleep 60; :", job=job) as first:
+        pid = number_in(place.folder / "pid")
+        until(lambda: len(tree.snapshot(pid, "", {})) > 1)
+        family = tree.snapshot(pid, f"{first.pid}.{tree.created(first.pid)}", {})
+        first.kill()
+    if overlap == "skip":
+        assert place.run("echo", "newer", job=job).stdout == ""
+        assert not gone(pid)
+        time.sleep(1.2)
+    done = place.run("echo", "newer", job=job)
+    assert done.stdout == "newer\n"
+    assert f"the job (pid {pid}) of run" in done.stderr
+    assert "has run for longer than 1 s and was ended" in done.stderr
+    assert not any(tree.same(*one) for one in family.items())
+    assert place.run("echo", "again", job={"overlap": overlap}).stderr == ""
 
 
 def test_a_lock_file_full_of_nonsense_is_no_holder(place: Place) -> None:

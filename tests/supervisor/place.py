@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ class Site:
         partial.write_text(text)
         partial.rename(self.folder / "definitions.json")
 
-    def popen(self, command: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-m", "reconciler.supervisor", command, "--state", str(self.state)]
+    def popen(self, command: str, *options: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-m", "reconciler.supervisor", command, "--state", str(self.state), *options]
         return subprocess.Popen(
             argv,
             env=self.environment,
@@ -134,5 +134,8 @@ def site() -> Iterator[Site]:
     finally:
         if here.folder.exists():
             here.end()
+        for pid in here.members():  # runs that go on
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for each in (folder, folder.with_name(f"{folder.name}-bin")):
             shutil.rmtree(each, ignore_errors=True)

@@ -89,6 +89,33 @@ def test_a_version_that_does_not_stay_up_gives_way_to_the_one_before(home: Home)
     until(lambda: home.here.log("web").rstrip().endswith("one"))
 
 
+def test_status_shows_a_service_that_was_given_up_why_and_what_to_do(home: Home) -> None:
+    end = home.here.state / "end"
+    command = f"until [ -e {end} ]; do sleep 0.05; done; echo cannot find my config; exit 7"
+    home.wants("web", service(command, restart={"policy": "always", "budget": "1 in 1m"}))
+    assert home.apply().returncode == 0
+    assert "Nothing needs doing." in home.run("status").stdout
+    end.touch()
+    home.here.reaches("web", "fatal")
+    done = home.run("status")
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stdout + done.stderr  # as with drift: status reports
+    assert "embedded cannot run everything as applied" in done.stdout.splitlines()[0]
+    assert (
+        "Service/web is fatal: given up after it was started again 1 time in 60 s: it ended with exit code 7" in said
+    )
+    assert "its last output: cannot find my config" in said
+    remedy = done.stdout.splitlines()[-1]
+    assert remedy.startswith("Correct what stands above and apply.")
+    found = json.loads(home.run("status", "no-tree-at-all", "-o", "json").stdout)
+    assert "cannot find my config" in found["unwell"]["embedded"]
+    end.unlink()
+    again = remedy.partition("as it is: ")[2].split()
+    assert subprocess.run(again, env=home.here.environment, capture_output=True).returncode == 0
+    home.here.reaches("web", "running")
+    assert "Nothing needs doing." in home.run("status").stdout
+
+
 def test_a_supervisor_that_does_not_run_is_drift_and_apply_brings_it_back(home: Home) -> None:
     home.wants("web", service("exec sleep 3600"))
     assert home.apply().returncode == 0
@@ -99,3 +126,31 @@ def test_a_supervisor_that_does_not_run_is_drift_and_apply_brings_it_back(home: 
     done = home.apply()
     assert done.returncode == 0, done.stdout + done.stderr
     assert home.here.reaches("web", "running")["pid"] == pid
+
+
+def test_a_launcher_or_a_job_file_that_is_gone_is_said_and_apply_brings_it_back(home: Home) -> None:
+    job = {"scheduler": "embedded", "schedule": "0 6 * * *", "command": ["true"], "timeout": "1m"}
+    home.wants("report", job, "Automation")
+    assert home.apply().returncode == 0
+    (launcher,) = home.here.state.with_name(f"{home.here.state.name}-bin").iterdir()
+    (file,) = (home.here.state / "jobs").iterdir()
+    assert "Nothing needs doing." in home.run("status").stdout
+    launcher.unlink()
+    launcher.parent.rmdir()
+    file.unlink()
+    sentences = (
+        f"{launcher} is gone or not executable, so Automation/report cannot run",
+        f"the job file of Automation/report is gone from {file.parent}: it runs without settings",
+    )
+    told = home.run("status").stdout
+    assert "runner cannot run everything as applied" in told.splitlines()[0]
+    assert told.splitlines()[-1] == "To put it back: reconcile apply desired"
+    said = " ".join(told.split())
+    checks = json.loads(home.run("doctor", "-o", "json").stdout)["checks"]
+    for sentence in sentences:
+        assert f"{sentence}, until `reconcile apply` puts it back" in said
+        (check,) = (check for check in checks if check["message"] == sentence)
+        assert (check["name"], check["result"], check["hint"]) == ("runs", "fail", "`reconcile apply` puts it back")
+    assert "1 unchanged" in home.apply().stdout
+    assert launcher.exists()
+    assert file.exists()

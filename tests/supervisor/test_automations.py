@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from typing import Any
 
+import pytest
+
+from reconciler.runner import tree
 from tests.supervisor.place import Site, until
 from tests.supervisor.test_single import _launcher
 
@@ -53,6 +58,25 @@ def test_what_was_missed_is_made_up_for_as_asked(here: Site) -> None:
     assert "missed slots not made up for (missed: skip)" in here.diary()
 
 
+def test_what_ran_and_was_collected_runs_no_second_time_where_the_mark_was_not_kept(here: Site) -> None:
+    state = {"command": call(here, "all", "true"), "schedule": {"every": 1}, "missed": "all"}
+    here.define({"Automation/all": state})
+    here.start()
+    until(lambda: len([one for one in records(here, "all") if one.get("verdict")]) >= 4)
+    here.kill()
+    until(lambda: all(one.get("verdict") for one in records(here, "all")))
+    ran = {one["id"] for one in records(here, "all")}
+    for id_ in sorted(ran)[:-1]:  # as the collector does
+        (here.state / f"runs/spool/all/{id_}.run").unlink()
+    handled = here.folder / "handled.json"
+    told = json.loads(handled.read_text())
+    told["all"]["until"] -= 400  # a disk that was full
+    handled.write_text(json.dumps(told))
+    here.start()
+    until(lambda: len([one for one in records(here, "all") if one.get("verdict")]) >= 3)
+    assert min(one["id"] for one in records(here, "all")) == max(ran)
+
+
 def test_a_new_automation_makes_up_for_nothing_and_boot_runs_once_per_boot(here: Site) -> None:
     here.define(
         {
@@ -86,3 +110,55 @@ def test_many_that_are_due_at_once_all_run(here: Site) -> None:
     until(lambda: all(any(one.get("verdict") for one in records(here, name)) for name in names), seconds=90)
     slots = {one["scheduled"] for name in names for one in records(here, name)}
     assert len(slots) <= 3
+
+
+def started(here: Site, name: str) -> dict[str, Any]:
+    """The first run of that name whose job is on record and has no end."""
+    until(lambda: any("pid" in one for one in records(here, name)))
+    return next(one for one in records(here, name) if "pid" in one)
+
+
+@pytest.mark.parametrize("also_the_supervisor", [False, True])
+def test_a_job_does_not_outlive_a_runner_that_was_killed(here: Site, also_the_supervisor: bool) -> None:
+    job = "trap '' HUP; (setsid sleep 3605 &); echo said; sleep 3606; echo not this"
+    command = call(here, "long", "/bin/sh", "-c", job)
+    here.define({"Automation/long": {"command": command, "schedule": {"at": "boot"}}})
+    here.start()
+    (here.folder / "handled.json").write_text(
+        (here.folder / "handled.json").read_text().replace('"boot": "', '"boot": "another')
+    )
+    here.kill()
+    here.start()  # as after a boot: it runs now
+    run = started(here, "long")
+    mark = f"{run['runner']['pid']}.{run['runner']['created']}"
+    until(lambda: len(tree.snapshot(run["pid"], mark, {})) >= 3)
+    family = tree.snapshot(run["pid"], mark, {})
+    here.kill()
+    here.start()  # a run whose runner lives goes on
+    time.sleep(0.5)
+    assert all(tree.same(*one) for one in family.items())
+    if also_the_supervisor:
+        here.kill()
+    os.kill(run["runner"]["pid"], signal.SIGKILL)
+    if also_the_supervisor:
+        here.start()
+    until(lambda: not any(tree.same(*one) for one in family.items()), here.diary, seconds=20)
+    assert f"long: the runner of run {run['id']} died; its job, pid {run['pid']}, is ended" in here.diary()
+    assert not any("verdict" in one for one in records(here, "long"))  # readers call it lost
+
+
+def test_a_job_without_its_runner_has_its_grace_and_keeps_the_next_run_waiting(here: Site) -> None:
+    ready = here.state / "ready"
+    goodbye = f"sleep 1.5; echo done > {here.state}/goodbye; exit"
+    quiet = "exec >/dev/null 2>&1"  # a word into the pipe of its runner would end it
+    slow = f"{quiet}; trap '{goodbye}' TERM; touch {ready}; while :; do sleep 0.05; done"
+    here.define({"Automation/tick": {"command": call(here, "tick", "/bin/sh", "-c", slow), "schedule": {"every": 1}}})
+    here.start()
+    run = started(here, "tick")
+    until(ready.exists)
+    os.kill(run["runner"]["pid"], signal.SIGKILL)
+    until((here.state / "goodbye").exists)
+    until(
+        lambda: any("whose runner died, is still running" in one.get("reason", "") for one in records(here, "tick"))
+    )
+    until(lambda: any(one["id"] > run["id"] and "pid" in one for one in records(here, "tick")))

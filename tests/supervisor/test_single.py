@@ -8,12 +8,15 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from reconciler.runner import tree
+from reconciler.runner.left import unfinished
+from reconciler.supervisor.resident import LINGER
 from tests.supervisor.place import ROOT, Site, until
 
 FULL = bool(os.environ.get("RECONCILER_TEST_FULL"))
@@ -52,6 +55,32 @@ def test_a_supervisor_that_was_killed_finds_its_services_again_and_no_line_is_lo
     assert len(numbers) > 100
 
 
+def test_one_that_was_asked_to_stay_does_so_with_nothing_to_do_and_waits_for_its_turn(here: Site) -> None:
+    here.define({})
+    here.start()
+    first = here.pid
+    waiting = here.popen("run", "--stay")
+    try:
+        until(lambda: here.pid == waiting.pid, lambda: f"{here.pid}, as before: {first}", seconds=20)
+        time.sleep(LINGER + 1)
+        assert here.status()["pid"] == waiting.pid
+        another = here.popen("start", "--stay")  # one that waits in the background would be in nobody's sight
+        out, _ = another.communicate(timeout=60)
+        assert out == f"a supervisor runs already, pid {waiting.pid}\n"
+        impatient = here.popen("run", "--stay")
+        time.sleep(0.5)
+        impatient.terminate()
+        _, said = impatient.communicate(timeout=10)
+        assert (impatient.returncode, said) == (
+            -signal.SIGTERM,
+            f"a supervisor runs already, pid {waiting.pid}; this one waits to take its place\n",
+        )
+    finally:
+        waiting.terminate()
+        waiting.communicate(timeout=30)
+    assert waiting.returncode == 0
+
+
 def test_one_that_cannot_listen_says_why(here: Site) -> None:
     here.define({})
     (here.folder / "socket").mkdir()
@@ -75,6 +104,53 @@ def test_one_that_ended_meanwhile_is_started_again_and_what_it_left_is_ended(her
     until(lambda: not any(Path(f"/proc/{one}").exists() for one in before))
 
 
+def test_a_killed_supervisor_gives_a_crash_loop_no_new_budget(here: Site) -> None:
+    starts, budget = here.state / "starts", {"policy": "always", "limit": 3, "within": 600}
+    failing = {"command": f"echo started >> {starts}; echo out of luck; exit 3", "restart": budget}
+    here.define({"Service/a": failing, "Service/b": {"command": ["true"], "restart": {"policy": "no"}}})
+    for _ in range(8):
+        here.start()
+        until(lambda: here.service("a")["state"] in ("backoff", "fatal"))
+        here.reaches("b", "ended")
+        here.kill()
+    here.start()
+    found = here.reaches("a", "fatal")
+    assert found["reason"] == "given up after it was started again 3 times in 600 s: it ended with exit code 3"
+    assert found["output"][-1] == "out of luck"
+    assert starts.read_text() == "started\n" * 4
+    assert here.diary().count("b: running") == 1  # one that has ended stays ended, too
+    assert here.ask("POST", "/retry")["services"]["Service/a"]["state"] != "fatal"
+    until(lambda: starts.read_text() == "started\n" * 5)
+    here.reaches("a", "fatal")
+    here.kill()
+    here.define({"Service/a": {"command": ["sleep", "3600"], "restart": budget}})
+    here.start()
+    assert here.reaches("a", "running")["restarts"] == 0
+    here.define({})
+    here.ask("POST", "/reload")
+    assert not (here.folder / "children.json").exists()
+
+
+def test_what_a_service_used_of_its_budget_goes_with_its_definition(here: Site) -> None:
+    here.define({"Service/a": {"command": ["false"], "restart": {"limit": 1, "within": 600}}})
+    here.start()
+    here.reaches("a", "fatal")
+    here.kill()
+    here.define({"Service/b": {"command": ["sleep", "3600"]}})
+    here.start()
+    here.reaches("b", "running")
+    assert json.loads((here.folder / "children.json").read_text())["tallies"] == {}
+
+
+def test_a_supervisor_that_was_told_to_stop_begins_with_a_new_budget(here: Site) -> None:
+    here.define({"Service/a": {"command": ["false"], "restart": {"limit": 1, "within": 600}}})
+    here.start()
+    here.reaches("a", "fatal")
+    here.end()
+    here.start()
+    assert here.service("a")["state"] != "fatal"
+
+
 def test_a_pid_that_is_somebody_elses_now_is_not_taken_for_a_service(here: Site) -> None:
     here.define({"Service/a": {"command": ["sleep", "3600"]}})
     here.start()
@@ -88,29 +164,33 @@ def test_a_pid_that_is_somebody_elses_now_is_not_taken_for_a_service(here: Site)
 
 
 @pytest.mark.slow
-def test_it_may_be_killed_at_any_instant(here: Site) -> None:
-    """No service twice, no slot twice, no run without its record, nobody left behind."""
+def test_it_may_be_killed_at_any_instant(here: Site, record_property: Callable[[str, object], None]) -> None:
+    """No service twice, no slot twice, no run without its record, nobody left behind; runners are killed as well."""
     chance = random.Random(20261121)  # the same instants in every run
     marks, runs = here.state / "marks", here.state / "ran"
     marks.mkdir()
     runs.mkdir()
     service = f"mkdir {marks}/$$ || exit 9; exec sleep 3600"
     call = [str(_launcher(here)), "exec", "tick", "--state", str(here.state), "--", "/bin/sh", "-c"]
+    long, every = [word if word != "tick" else "long" for word in call[:-2]], {"every": 1}
     run = f"mktemp {runs}/XXXXXXXX >/dev/null"
     here.define(
         {
             **{f"Service/s{number}": {"command": service} for number in range(3)},
             "Automation/tick": {"command": [*call, run], "schedule": {"every": 1}},
+            "Automation/long": {"command": [*long, "env", f"STATE={here.state}", "sleep", "3600"], "schedule": every},
         }
     )
     until_ = time.monotonic() + SECONDS
-    for _ in range(ROUNDS):
-        if time.monotonic() > until_:
-            break
+    rounds = murdered = 0
+    while rounds < ROUNDS and time.monotonic() < until_:
+        rounds += 1
         process = here.popen("start")
         time.sleep(chance.uniform(0.0, 0.9))
         with suppress(ProcessLookupError, FileNotFoundError, IndexError, ValueError):  # not there yet
             os.kill(here.pid, signal.SIGKILL)
+        if chance.random() < 0.3:
+            murdered += _murder(here, "long")
         process.communicate(timeout=60)
         alive = [one for one in marks.iterdir() if Path(f"/proc/{one.name}").exists()]
         assert len(alive) <= 3, "a second copy runs"
@@ -120,6 +200,7 @@ def test_it_may_be_killed_at_any_instant(here: Site) -> None:
     time.sleep(1.5)
     here.define({})
     here.ask("POST", "/reload")
+    murdered += _murder(here, "long")  # it would go on for an hour
     until(lambda: here.members() == [], lambda: str(here.members()), seconds=30)
     spool = sorted((here.state / "runs/spool/tick").glob("*.run"))
     assert spool
@@ -127,7 +208,21 @@ def test_it_may_be_killed_at_any_instant(here: Site) -> None:
     verdicts = Counter(json.loads(record.splitlines()[-1]).get("verdict", record) for record in records)
     assert verdicts.keys() <= {"succeeded", "skipped"}  # skipped: on a busy machine the one before was still running
     assert len(list(runs.iterdir())) == verdicts["succeeded"], "a run without a record, or a slot that ran twice"
-    assert not any(".2.run" in path.name for path in spool)
+    assert not any(".2.run" in path.name for path in [*spool, *(here.state / "runs/spool/long").glob("*.run")])
+    record_property(
+        "summary",
+        f"supervisor killed {rounds} times, a runner {murdered} times: {len(spool)} slots ran once each "
+        f"({verdicts['succeeded']} succeeded, {verdicts['skipped']} skipped), no service twice, no orphan",
+    )
+
+
+def _murder(here: Site, name: str) -> int:
+    """SIGKILL for the runner of a run that has no end; how many there were."""
+    found = [run for run in unfinished(str(here.state), name) if run.runner]
+    for run in found:
+        with suppress(ProcessLookupError):
+            os.kill(run.runner, signal.SIGKILL)
+    return len(found)
 
 
 def _launcher(here: Site) -> Path:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from reconciler.journal.collect import CLAIMED
 from reconciler.model.data import Json
 from reconciler.supervisor.definitions import Automation, Program
 from reconciler.supervisor.slots import AHEAD, BACK, MOST, decide, upcoming
@@ -85,3 +86,7 @@ def test_an_interval_counts_from_the_epoch() -> None:
     assert slots(job({"every": 5}), 1000.0, 1031.0) == [(1030, "schedule")]
     assert len(slots(job({"every": 5}, "all"), 1000.0, 1031.0)) == 6
     assert upcoming(job({"at": "boot"}), 100.0, BERLIN) is None
+
+
+def test_a_claim_stands_for_longer_than_missed_slots_are_looked_for() -> None:
+    assert CLAIMED > BACK

@@ -66,6 +66,8 @@ class Status:
     runs: str = ""  # how those of automations went lately
     unseen: Mapping[str, str] = field(default_factory=dict)  # backends that could not be looked at, and why
     aside: tuple[str, ...] = ()  # what was set aside and stands yet
+    unwell: Mapping[str, str] = field(default_factory=dict)  # backend, or runner -> why it does not run all of it
+    remedy: str = ""  # what to do about that
 
 
 def history_text(
@@ -131,7 +133,8 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
     """What a person wants to know first; the last line says what to do next."""
     palette, zone = Palette(colour), zone_of(status.host.timezone)
     lines = [palette.paint("bold", _clean(f"{status.host.name}: {_seen(status)}{_standing(status)}", mask))]
-    for notice in (*_warnings(status), *status.notices):
+    unwell = [f"{name}: {why}." for name, why in sorted(status.unwell.items())]
+    for notice in (*_warnings(status), *unwell, *status.notices):
         lines += [palette.paint("yellow", line) for line in wrap("Note: " + _clean(notice, mask), width)]
     lines.append("")
     lines += _pairs(
@@ -165,9 +168,10 @@ def _standing(status: Status) -> str:
         return f"rollout {status.half_undone} failed and is not undone completely"
     if status.stable is None:
         return "nothing has been applied yet"
+    parts = [f"{' and '.join(sorted(status.unwell))} cannot run everything as applied"] if status.unwell else []
     if status.pending is None or status.drifted is None:
-        return f"last known stable at {_revision(status.stable)}"
-    parts = [several(status.pending, "change") + " to make"] if status.pending else []
+        return ", ".join([*parts, f"last known stable at {_revision(status.stable)}"])
+    parts += [several(status.pending, "change") + " to make"] if status.pending else []
     parts += [f"{status.drifted:,} drifted"] if status.drifted else []
     return ", ".join(parts) or "everything is as the manifests ask"
 
@@ -216,6 +220,8 @@ def _next(status: Status) -> str:
         return f"To see the changes: reconcile plan {path}"
     if status.stable is None:
         return f"To start: reconcile plan {path}"
+    if status.unwell:
+        return status.remedy
     return "Nothing needs doing."
 
 
