@@ -15,7 +15,8 @@ import click
 from reconciler.cli.session import application, output_option, path_argument, print_json, wants_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Set
+    from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
     from reconciler.app import App, Planned
     from reconciler.cli.render.rollout import Status
@@ -77,7 +78,7 @@ def _aside(app: App, status: Status) -> tuple[str, ...]:
     return tuple(text for one in usable if isinstance(one, HasRemains) for text in one.remains(app.host))
 
 
-def _status(app: App, journal: Journal, planned: Planned | None, unseen: Set[str]) -> Status:
+def _status(app: App, journal: Journal, planned: Planned | None, unseen: AbstractSet[str]) -> Status:
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.lock import holder
     from reconciler.model.change import Cause
@@ -113,8 +114,8 @@ def _status(app: App, journal: Journal, planned: Planned | None, unseen: Set[str
     )
 
 
-def _unwell(app: App, inventory: Sequence[Owned], unseen: Set[str]) -> dict[str, str]:
-    """By backend that holds something of ours and could be looked at: why it does not run all of it. And of the runner."""
+def _unwell(app: App, inventory: Sequence[Owned], unseen: AbstractSet[str]) -> dict[str, str]:
+    """By backend that was looked at and holds something of ours: why it does not run all of it. And of the runner."""
     from reconciler.engine.observe import Supports
     from reconciler.host.readonly import ReadOnlyHost
     from reconciler.jobs import lacking
