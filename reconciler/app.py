@@ -15,14 +15,13 @@ from reconciler import jobs, own, past
 from reconciler.engine import reconcile
 from reconciler.engine.intents import intents as resolve_intents
 from reconciler.engine.intents import with_sources
-from reconciler.engine.observe import Supports, observe
 from reconciler.engine.reconcile import Decision
 from reconciler.engine.work import Start, at_once, in_thread
 from reconciler.host.protocol import Host
 from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
+from reconciler.look import look
 from reconciler.model.address import ResourceId
-from reconciler.model.change import Change
 from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ObserveError, ReconcileError
 from reconciler.model.event import Event, EventType, Listener, ignore
@@ -34,7 +33,6 @@ from reconciler.model.resource import Desired, Resource, Revision
 from reconciler.model.rollout import Outcome
 from reconciler.model.state import Snapshot
 from reconciler.outlook import foretold
-from reconciler.provider import HasRemains
 from reconciler.refusals import refuse
 from reconciler.registry import Registry, registry
 from reconciler.settings import Folders, Settings, folders, read, this_machine
@@ -106,8 +104,9 @@ class App:
         desired = self.load() if desired is None else desired
         if request.release:
             with nullcontext(journal) if journal else self.journal() as reading:
-                adopted = past.adoptions(reading, request.release)
-            request = replace(request, adopted={id_: one for id_, one in adopted.items() if self._keeps(one)})
+                host = ReadOnlyHost(self.host)
+                adopted = past.adoptions(reading, request.release, self.registry.providers, host)
+            request = replace(request, adopted=adopted)
         wanted, snapshot = self._look(desired, journal, ours, request.whole_tree, unseen=unseen)
         snapshot = own.spared(snapshot) if ours is None else snapshot
         desired = with_sources(desired, wanted, self.registry.providers)
@@ -116,11 +115,6 @@ class App:
         decision = reconcile.decide(desired, wanted, snapshot, request, self.registry.providers)
         decision = foretold(decision, snapshot, lambda: self._measured(snapshot))
         return Planned(desired, request, snapshot, decision, intents=wanted)
-
-    def _keeps(self, adoption: Change) -> bool:
-        """Whether what stood before it can come back as it was."""
-        provider = self.registry.providers[adoption.provider]
-        return provider.keeps(ReadOnlyHost(self.host), adoption) if isinstance(provider, HasRemains) else True
 
     def _measured(self, snapshot: Snapshot) -> Mapping[str, float]:
         from reconciler.records import measured
@@ -194,25 +188,13 @@ class App:
         also: frozenset[str] = frozenset(),
         unseen: dict[str, ObserveError] | None = None,
     ) -> tuple[tuple[Intent, ...], Snapshot]:
-        """Intents and the snapshot that they are decided on, from one look at the host."""
         if journal is None:
             with self.journal() as reading:
                 return self._look(desired, reading, ours, whole_tree, also=also, unseen=unseen)
-        from reconciler.journal.lock import holder
-
-        host, providers = ReadOnlyHost(self.host, self._note), self.registry.providers
-        applying = holder(self.folders.state) if journal.read_only else None
-        remembered = past.memory(journal, None if applying is None else str(applying))
-        support = Supports(host, providers)
-        mine = own.in_force(journal, remembered.inventory, providers, support) if ours is None else ours
-        resources = own.joined(desired.resources, mine if whole_tree else ())
-        wanted = resolve_intents(resources, providers, host.facts(), remembered.inventory, support)
-        seen = observe(host, providers, wanted, remembered, support, also.intersection(providers), unseen)
-        wanted = tuple(intent for intent in wanted if intent.provider not in (unseen or ()))
-        snapshot = replace(seen, own=mine)
-        if host.facts().runner:
-            snapshot = replace(snapshot, jobs=jobs.remembered(self.folders.state, wanted, snapshot.inventory))
-        return wanted, snapshot
+        return look(
+            desired, journal, self.folders, ReadOnlyHost(self.host, self._note), self.registry.providers,
+            ours=ours, whole_tree=whole_tree, also=also, unseen=unseen,
+        )  # fmt: skip
 
     def _note(self, what: str) -> None:
         self.listener(Event(EventType.NOTED, what))

@@ -5,9 +5,11 @@ Reads and decides; carrying out is the business of `app` and the engine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.engine.observe import Memory
+from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.errors import ReconcileError
@@ -17,6 +19,7 @@ from reconciler.model.job import unwrapped
 from reconciler.model.plan import ApplyStep
 from reconciler.model.resource import Revision
 from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
+from reconciler.provider import HasRemains, Provider
 
 if TYPE_CHECKING:
     from reconciler.journal.journal import Journal
@@ -83,15 +86,21 @@ def plugins(journal: Journal, number: int) -> dict[str, str]:
     return {name: str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}
 
 
-def adoptions(journal: Journal, ids: frozenset[ResourceId]) -> dict[ResourceId, Change]:
-    """How these were taken over, where that changed nothing of what they do and nothing but drift came since."""
+def adoptions(
+    journal: Journal, ids: frozenset[ResourceId], providers: Mapping[str, Provider], host: Host
+) -> dict[ResourceId, Change]:
+    """How these were taken over, where nothing of what they do changed, nothing but drift came since, and what stood
+    before can come back as it was.
+    """
     latest: dict[ResourceId, Change] = {}
     for rollout in reversed(journal.rollouts(limit=MANY)) if ids else ():
         if rollout.status is RolloutStatus.STABLE:
             done = (one.step for one in journal.steps(rollout.number))
             changes = (step.change for step in done if isinstance(step, ApplyStep) and step.change.id in ids)
             latest |= {change.id: change for change in changes if change.cause is not Cause.DRIFT}
-    return {id_: change for id_, change in latest.items() if change.restore and _took_over(change)}
+    return {
+        id_: one for id_, one in latest.items() if one.restore and _took_over(one) and _kept(one, providers, host)
+    }
 
 
 def _took_over(change: Change) -> bool:
@@ -99,6 +108,11 @@ def _took_over(change: Change) -> bool:
     if change.action is not Action.ADOPT or change.before is None or change.after is None:
         return False
     return change.before.attributes.items() >= unwrapped(change.after).attributes.items()
+
+
+def _kept(adoption: Change, providers: Mapping[str, Provider], host: Host) -> bool:
+    provider = providers[adoption.provider]
+    return provider.keeps(host, adoption) if isinstance(provider, HasRemains) else True
 
 
 @dataclass(frozen=True, slots=True)

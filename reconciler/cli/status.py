@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from reconciler.cli.session import application, output_option, path_argument, pr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+    from collections.abc import Set as AbstractSet
 
     from reconciler.app import App, Planned
     from reconciler.cli.render.rollout import Status

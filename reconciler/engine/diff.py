@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
 from reconciler.engine.reasons import absent, explain, mark_lost
+from reconciler.engine.standing import by_address, by_place, where
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
@@ -17,7 +18,7 @@ from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.job import called
 from reconciler.model.plan import Skip, Veto
 from reconciler.model.resource import DriftPolicy
-from reconciler.model.state import Observed, Owned, Ownership, Snapshot, State, without_ignored
+from reconciler.model.state import Observed, Owned, Snapshot, State, without_ignored
 from reconciler.provider import HasMark, Provider
 
 
@@ -66,20 +67,14 @@ class _Pass:
     owned: dict[ResourceId, Owned] = field(default_factory=dict)
     unchanged: int = 0
     untouched: int = 0  # wanted, but not a target
-    ours: dict[Place, Observed] = field(init=False)
-    places: dict[ResourceId, list[Observed]] = field(init=False)  # ours by address, in order of the backends
-    foreign: dict[Place, list[Observed]] = field(init=False)
-    applied: dict[ResourceId, Owned] = field(init=False)
+    ours: Mapping[Place, Observed] = field(init=False)
+    foreign: Mapping[Place, Sequence[Observed]] = field(init=False)
+    places: Mapping[ResourceId, Sequence[Observed]] = field(init=False)  # ours by address, in order of the backends
+    applied: Mapping[ResourceId, Owned] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ours, self.foreign, self.places = {}, {}, {}
-        for item in self.snapshot.found:
-            if item.ownership is Ownership.OURS:
-                self.ours.setdefault(item.place, item)
-            else:
-                self.foreign.setdefault(item.place, []).append(item)
-        for _, item in sorted(self.ours.items()):
-            self.places.setdefault(item.id, []).append(item)
+        self.ours, self.foreign = by_place(self.snapshot)
+        self.places = by_address(self.ours)
         self.applied = {entry.id: entry for entry in self.snapshot.inventory}
 
     def wanted(self, intent: Intent) -> None:
@@ -268,7 +263,7 @@ class _Pass:
                 after=intent.state,
                 cause=cause,
                 reason=f"{reason} ({intent.why})" if intent.why and action is Action.CREATE else reason,
-                where=self._where(intent, observed),
+                where=where(intent, observed, self.snapshot.host),
                 document_before=observed.document if observed else None,
                 document_after=self.providers[intent.provider].document(intent.id, intent.state),
                 restore=observed.restore if observed else None,
@@ -277,20 +272,6 @@ class _Pass:
             )
         )
         self.owned[intent.id] = self._entry(intent, intent.state)
-
-    def _where(self, intent: Intent, observed: Observed | None) -> str:
-        """Where it stands, will stand, or both where it moves to another user."""
-        if observed is None:
-            return self._destination(intent)
-        moves = observed.state.attributes.get("user") != intent.state.attributes.get("user")
-        return f"{observed.where}, then {self._destination(intent)}" if moves else observed.where
-
-    def _destination(self, intent: Intent) -> str:
-        """Where something new will stand, for backends that keep one place per user."""
-        user = intent.state.attributes.get("user")
-        if user is None:
-            return ""
-        return f"{intent.provider} of {user or self.snapshot.host.user}"
 
     def _entry(self, intent: Intent, state: State) -> Owned:
         resource = intent.resource

@@ -80,16 +80,16 @@ def observe(
         except ObserveError as error:
             if needed and unseen is not None:
                 unseen[name] = error
-                continue
-            if needed or also:  # a snapshot is to be planned on elsewhere: nothing may be missing in it
+            elif needed or also:  # a snapshot is to be planned on elsewhere: nothing may be missing in it
                 raise
-            notices.append(_unseen(name, error))
+            else:
+                notices.append(_unseen(name, error))
             continue
         found += observation.found
         facts[name] = observation.facts
         notices += observation.notices
-    inventory = _rebuilt(found) if memory.inventory_lost else memory.inventory
-    inventory = tuple(entry for entry in inventory if entry.provider not in (unseen or ()))
+    known = _rebuilt(found) if memory.inventory_lost else memory.inventory
+    inventory = tuple(entry for entry in known if entry.provider not in (unseen or ()))
     lost = memory.inventory_lost and bool(inventory)
     return Snapshot(
         taken=host.clock.now(),
