@@ -62,18 +62,18 @@ def _compiled(made: type) -> Any:
     names: dict[str, Any] = {"_set": object.__setattr__, "_unset": dataclasses.MISSING}
     arguments, lines = ["self"], []
     for number, field in enumerate(dataclasses.fields(made)):
-        value = field.name
+        name, default = field.name, f"_default{number}"
         if field.default is not dataclasses.MISSING:
-            names[f"_value{number}"] = field.default
-            arguments.append(f"{field.name}=_value{number}")
+            names[default] = field.default
+            argument, value, alone = f"{name}={default}", name, default
         elif field.default_factory is not dataclasses.MISSING:
-            names[f"_make{number}"] = field.default_factory
-            arguments.append(f"{field.name}=_unset")
-            value = f"_make{number}() if {field.name} is _unset else {field.name}"
-        elif field.init:
-            arguments.append(field.name)
-        if field.init:
-            lines.append(f" _set(self, {field.name!r}, {value})")
+            names[default] = field.default_factory
+            argument, value, alone = f"{name}=_unset", f"{default}() if {name} is _unset else {name}", f"{default}()"
+        else:
+            argument, value, alone = name, name, ""
+        arguments += [argument] if field.init else []
+        if assigned := value if field.init else alone:
+            lines.append(f" _set(self, {name!r}, {assigned})")
     lines += [" self.__post_init__()"] if hasattr(made, "__post_init__") else [" return None"]
     exec(f"def __init__({', '.join(arguments)}):\n" + "\n".join(lines), names)  # noqa: S102 - names of fields only
     return names["__init__"]

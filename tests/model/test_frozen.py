@@ -45,6 +45,8 @@ class Open:
 
     name: str
     length: int = field(init=False)
+    seen: int = field(default=4, init=False)
+    found: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.length = len(self.name)
@@ -116,7 +118,11 @@ def test_an_open_one_can_be_assigned_and_not_be_hashed() -> None:
     one = Open("abc")
     one.name = "b"
     assert (one, one.length) == (one, 3)
-    assert repr(one) == "Open(name='b', length=3)"
+    assert repr(one) == "Open(name='b', length=3, seen=4)"
+    assert one.found == []
+    assert one.found is not Open("abc").found
+    with pytest.raises(TypeError):
+        Open("abc", 3)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="unhashable"):
         hash(one)
 
