@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.host.protocol import Host
@@ -55,8 +55,7 @@ def observe(
 ) -> Snapshot:
     """One snapshot of every backend that is wanted, holds something of ours or is in `also`.
 
-    Raises ObserveError where one of these cannot be looked at. With `unseen`, that is noted there instead, and the
-    snapshot knows of nothing that such a backend holds: no plan may be carried out on it.
+    Raises ObserveError where one cannot be looked at; with `unseen`, notes that there and leaves out what it holds.
     """
     found: list[Observed] = []
     notices: list[str] = []
@@ -73,16 +72,15 @@ def observe(
         except ObserveError as error:
             if needed and unseen is not None:
                 unseen[name] = error
-                continue
-            if needed or also:  # a snapshot is to be planned on elsewhere: nothing may be missing in it
+            elif needed or also:  # a snapshot is to be planned on elsewhere: nothing may be missing in it
                 raise
-            notices.append(_unseen(name, error))
+            else:
+                notices.append(_unseen(name, error))
             continue
         found += observation.found
         facts[name] = observation.facts
         notices += observation.notices
-    inventory = _rebuilt(found) if memory.inventory_lost else memory.inventory
-    inventory = tuple(entry for entry in inventory if entry.provider not in (unseen or ()))
+    inventory = _inventory(memory, found, unseen or {})
     lost = memory.inventory_lost and bool(inventory)
     return Snapshot(
         taken=host.clock.now(),
@@ -112,8 +110,10 @@ def wanted_by_provider(intents: Sequence[Intent], inventory: Sequence[Owned]) ->
     return {name: tuple(items) for name, items in wanted.items()}
 
 
-def _rebuilt(found: Sequence[Observed]) -> tuple[Owned, ...]:
-    """An inventory from the marks on the host: what carries ours is ours, as it stands."""
+def _inventory(memory: Memory, found: Sequence[Observed], unseen: Collection[str]) -> tuple[Owned, ...]:
+    """What is known to be ours. Where that was lost, the marks tell: what carries ours is ours, as it stands."""
+    if not memory.inventory_lost:
+        return tuple(entry for entry in memory.inventory if entry.provider not in unseen)
     ours = (item for item in found if item.ownership is Ownership.OURS and item.trouble is None)
     return tuple(Owned(item.id, item.provider, item.state) for item in ours)
 
