@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from reconciler.host.protocol import Host
 from reconciler.host.recall import RecallingHost
@@ -62,8 +62,7 @@ def observe(
 ) -> Snapshot:
     """One snapshot of every backend that is wanted, holds something of ours or is in `also`.
 
-    Raises ObserveError where one of these cannot be looked at. With `unseen`, that is noted there instead, and the
-    snapshot knows of nothing that such a backend holds: no plan may be carried out on it.
+    Raises ObserveError where one cannot be looked at; with `unseen`, notes that there and leaves out what it holds.
     """
     found: list[Observed] = []
     notices: list[str] = []
@@ -88,8 +87,7 @@ def observe(
         found += observation.found
         facts[name] = observation.facts
         notices += observation.notices
-    known = _rebuilt(found) if memory.inventory_lost else memory.inventory
-    inventory = tuple(entry for entry in known if entry.provider not in (unseen or ()))
+    inventory = _inventory(memory, found, unseen or {})
     lost = memory.inventory_lost and bool(inventory)
     return Snapshot(
         taken=host.clock.now(),
@@ -119,8 +117,10 @@ def wanted_by_provider(intents: Sequence[Intent], inventory: Sequence[Owned]) ->
     return {name: tuple(items) for name, items in wanted.items()}
 
 
-def _rebuilt(found: Sequence[Observed]) -> tuple[Owned, ...]:
-    """An inventory from the marks on the host: what carries ours is ours, as it stands."""
+def _inventory(memory: Memory, found: Sequence[Observed], unseen: Collection[str]) -> tuple[Owned, ...]:
+    """What is known to be ours. Where that was lost, the marks tell: what carries ours is ours, as it stands."""
+    if not memory.inventory_lost:
+        return tuple(entry for entry in memory.inventory if entry.provider not in unseen)
     ours = (item for item in found if item.ownership is Ownership.OURS and item.trouble is None)
     return tuple(Owned(item.id, item.provider, item.state) for item in ours)
 
