@@ -13,7 +13,13 @@ from reconciler.model.resource import Resource
 from reconciler.model.schedule import ScheduleError, cron_text
 from reconciler.model.state import State
 
-_CONTAINER = ("image", "entrypoint", "volumes", "networks", "hostname")
+_CONTAINER = {
+    "image": "an image",
+    "entrypoint": "an entrypoint",
+    "volumes": "volumes",
+    "networks": "networks of its own",
+    "hostname": "a host name of its own",
+}
 _FORBIDDEN = pattern("[\0\ud800-\udfff]")  # what neither a program's words nor UTF-8 can hold
 _NAMED = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -50,9 +56,9 @@ def _refuse_others(spec: Mapping[str, Json], limits: Limits) -> None:
     if spec.get("requires"):
         cause = "the embedded supervisor has no keychain and no screen to offer"
         limits.add(cause, field="requires", hint="use scheduler: launchd")
-    for field in _CONTAINER:
+    for field, what in _CONTAINER.items():
         if spec.get(field):
-            limits.add("only a container has this", field=field, hint="use supervisor: container")
+            limits.add(f"only a container has {what}", field=field, hint="use supervisor: container")
     if spec.get("pull", "missing") != "missing":
         limits.add("only a container has an image", field="pull", hint="use supervisor: container")
 

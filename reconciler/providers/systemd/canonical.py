@@ -22,7 +22,13 @@ _FORBIDDEN = pattern("[\0\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|[\U0001fffe\U00
 _CONTROL = pattern("[\x00-\x1f\x7f]")
 _UNSAFE_PROGRAM = pattern("[\x00-\x20\x7f'\"\\\\]")
 _DOTS = pattern(r"(?:^|/)\.\.?(?:/|$)")
-_CONTAINER = ("image", "entrypoint", "volumes", "networks", "hostname")
+_CONTAINER = {
+    "image": "an image",
+    "entrypoint": "an entrypoint",
+    "volumes": "volumes",
+    "networks": "networks of its own",
+    "hostname": "a host name of its own",
+}
 
 
 def canonical(resource: Resource) -> State:
@@ -103,9 +109,9 @@ def _in_calendar(schedule: Json) -> bool:
 
 def _service(spec: Mapping[str, Json]) -> dict[str, Json]:
     limits = Limits()
-    for field in _CONTAINER:
+    for field, what in _CONTAINER.items():
         if spec.get(field):
-            limits.add("only a container has this", field=field, hint="use supervisor: container")
+            limits.add(f"only a container has {what}", field=field, hint="use supervisor: container")
     if spec.get("pull", "missing") != "missing":
         limits.add("only a container has an image", field="pull", hint="use supervisor: container")
     for port in cast("Sequence[Mapping[str, Json]]", spec.get("ports") or ()):
