@@ -6,6 +6,7 @@ Holds the manifests of a mixed rollout, and the looks that tell whether anything
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ IMAGE = "localhost/reconciler-test:1"
 THEIRS = "mix-theirs"
 THEIR_UNIT = "my-own.service"
 FALSE = {"within": "100ms", "probes": [{"exec": ["/bin/false"]}]}
+OURS = re.compile("(^|/)reconciler-")  # a unit or a link to one, and no temporary file
 HTTPD = "trap 'exit 0' TERM; httpd -f -p 80 -h /srv & wait"
 
 
@@ -114,7 +116,7 @@ class Rack:
         ]
         return {
             "crontab": sorted((self.machine.table() or b"").splitlines()),  # in which order depends on the way here
-            "units": {name: content for name, content in self.lying().items() if "reconciler-" in name},
+            "units": {name: content for name, content in self.lying().items() if OURS.search(name)},
             "up": sorted((row["unit"], row["active"]) for row in lasting),
             "containers": sorted((r.name, r.status, r.digest) for r in self.rows() if r.stands and r.name != THEIRS),
         }

@@ -29,14 +29,23 @@ def newest(rack: Rack) -> int:
 def test_killed_in_a_rollback_the_host_stands_before_or_behind_it(
     rack: Rack, request: pytest.FixtureRequest, record_property: Note
 ) -> None:
-    theirs, before = rack.theirs(), applied(rack, 1)
-    back = ("rollback", newest(rack), "--yes")
+    theirs = rack.theirs()
+
+    def ready() -> tuple[dict[str, object], tuple[object, ...]]:
+        """What stands before the last of two rollouts, and the command that goes back to it."""
+        rack.clear()
+        return applied(rack, 1), ("rollback", newest(rack), "--yes")
+
+    before, back = ready()
     after = applied(rack, 2)
     done, boundaries = run_to(rack.machine, 0, *back)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rack.stands() == before
 
     def attempt(number: int, _: int) -> None:
+        nonlocal back
+        if rack.stands() != before:
+            _, back = ready()
         rack.machine.run("release", "--quarantine", "all")  # what the rollback before this one took back
         assert applied(rack, 2) == after
         where = killed_at(rack, number, theirs, *back)
@@ -44,7 +53,8 @@ def test_killed_in_a_rollback_the_host_stands_before_or_behind_it(
         said = f"{where}\n{resumed.stdout}\n{resumed.stderr}"
         assert resumed.returncode in (0, 7), said
         assert rack.stands() in (before, after), said
-        assert (rack.theirs(), rack.orphans()) == (theirs, []), said
+        left = [name for name in rack.orphans() if not name.endswith(".tmp")]  # that goes with the next write there
+        assert (rack.theirs(), left) == (theirs, []), said
         again = rack.machine.run(*back)
         assert again.returncode == 0, f"{said}\n{again.stdout}\n{again.stderr}"
         assert rack.stands() == before, where
