@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reconciler.app import App, Planned
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.journal import Journal
+    from reconciler.model.address import ResourceId
 
 
 @click.command
@@ -53,6 +54,24 @@ def _runs(app: App) -> str:
         return lately(runs, found.trouble(day, runs))
 
 
+def _ailing(app: App, journal: Journal) -> tuple[str, ...]:
+    """What backends say about resources that stand as they should and are not well all the same."""
+    from reconciler.host.readonly import ReadOnlyHost
+    from reconciler.provider import HasHealth, Unsupported
+
+    held: dict[str, list[ResourceId]] = {}
+    for entry in journal.inventory():
+        held.setdefault(entry.provider, []).append(entry.id)
+    host, found = ReadOnlyHost(app.host), []
+    for name, ids in sorted(held.items()):
+        provider = app.registry.providers.get(name)
+        if provider is None or isinstance(provider.probe(host), Unsupported):
+            continue
+        if isinstance(provider, HasHealth):
+            found.append(provider.health(host, sorted(ids)))
+    return tuple(why for why in found if why)
+
+
 def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.lock import holder
@@ -79,6 +98,7 @@ def _status(app: App, journal: Journal, planned: Planned | None) -> Status:
         quarantine=journal.quarantine(),
         interrupted=None if found else journal.interrupted(),
         half_undone=failed.number if failed else None,
+        ailing=() if found else _ailing(app, journal),
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
         backends={name: unsupported.get(name) for name in sorted(looked_at)} if planned else None,
         notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),

@@ -18,7 +18,8 @@ SOUND: list[Any] = [
 WRONG: list[Any] = [
     3, None, {"minProperties": 1}, {"type": "text"}, {"type": ["string", 3]}, {"required": "a"}, {"required": [1]},
     {"properties": []}, {"properties": {"a": 1}}, {"properties": {"a": {"oneOf": []}}}, {"items": {"$ref": "#"}},
-    {"items": 1}, {"enum": 1}, {"minimum": "1"}, {"maximum": True}, {"minLength": "3"}, {"minItems": 1.5}, {"minItems": float("nan")},
+    {"items": 1}, {"enum": 1}, {"minimum": "1"}, {"maximum": True}, {"minLength": "3"}, {"minItems": 1.5},
+    {"minItems": float("nan")},
     {"pattern": "("}, {"pattern": 1}, {"additionalProperties": False},
 ]  # fmt: skip
 

@@ -71,6 +71,14 @@ def test_a_quiet_status_reads_as_agreed() -> None:
     compare("../status-quiet.txt", status_text(status, mask=MASK))
 
 
+def test_the_status_says_what_stands_as_it_should_and_is_not_well() -> None:
+    why = "Service/crm is fatal: given up after it was started again 5 times in 600 s"
+    status = Status(ATLAS, "desired", COMMIT, NOON, 12, owned=12, pending=0, drifted=0, ailing=(why,))
+    lines = status_text(status, mask=MASK).splitlines()
+    assert lines[:2] == ["atlas: everything is as the manifests ask, but not all of it is well", f"Note: {why}"]
+    assert lines[-1] == "What is not well needs you: see the notes above."
+
+
 def test_what_could_not_be_undone_is_the_headline_and_the_next_thing_to_do() -> None:
     status = Status(ATLAS, "desired", COMMIT, NOON, 12, owned=12, pending=0, drifted=0, half_undone=35)
     text = status_text(status, mask=MASK)

@@ -61,6 +61,7 @@ class Status:
     half_undone: int | None = None  # the rollout that could not be undone completely
     lock_holder: str | None = None
     backends: Mapping[str, str | None] | None = None  # name -> why it cannot be used, None where it can
+    ailing: tuple[str, ...] = ()  # what stands as it should and is not well all the same
     notices: tuple[str, ...] = ()
     runs: str = ""  # how those of automations went lately
 
@@ -128,7 +129,7 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
     """What a person wants to know first; the last line says what to do next."""
     palette, zone = Palette(colour), zone_of(status.host.timezone)
     lines = [palette.paint("bold", _clean(f"{status.host.name}: {_standing(status)}", mask))]
-    for notice in (*_warnings(status), *status.notices):
+    for notice in (*_warnings(status), *status.notices, *status.ailing):
         lines += [palette.paint("yellow", line) for line in wrap("Note: " + _clean(notice, mask), width)]
     lines.append("")
     lines += _pairs(
@@ -162,7 +163,8 @@ def _standing(status: Status) -> str:
         return f"last known stable at {_revision(status.stable)}"
     parts = [several(status.pending, "change") + " to make"] if status.pending else []
     parts += [f"{status.drifted:,} drifted"] if status.drifted else []
-    return ", ".join(parts) or "everything is as the manifests ask"
+    well = "everything is as the manifests ask"
+    return ", ".join(parts) or (f"{well}, but not all of it is well" if status.ailing else well)
 
 
 def _warnings(status: Status) -> list[str]:
@@ -202,7 +204,7 @@ def _next(status: Status) -> str:
         return f"To see the changes: reconcile plan {path}"
     if status.stable is None:
         return f"To start: reconcile plan {path}"
-    return "Nothing needs doing."
+    return "What is not well needs you: see the notes above." if status.ailing else "Nothing needs doing."
 
 
 def _history_row(record: RolloutRecord, zone: tzinfo | None, mask: Mask, stable: int | None) -> tuple[str, ...]:
