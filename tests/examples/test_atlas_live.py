@@ -133,6 +133,12 @@ def test_the_service_comes_back_until_it_is_given_up(home: AtlasHome) -> None:
     found = home.here.reaches("board-sync", "fatal")
     assert "given up" in found["reason"]
     assert "the board is gone" in str(found["output"])
+    for words in (["status"], ["status", "desired"]):
+        status = " ".join(home.good(*words).split())
+        assert "Service/board-sync" in status
+        assert "given up" in status
+        assert "the board is gone" in status
+        assert "Nothing needs doing" not in status
     assert home.reconcile("run", "service-health").returncode == 1
     assert "board-sync unreachable" in (home.atlas / "alerts" / "service-health.txt").read_text()
 

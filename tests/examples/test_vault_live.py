@@ -42,10 +42,11 @@ def test_it_goes_on_after_an_iteration_that_failed_and_stops_at_once(home: Home)
     until(lambda: "succeeded" in scheduled(home))
     stood = (home.example / "tools/planner.py").read_text()
     home.tool("planner.py", "raise SystemExit('no idea')\n")
-    until(lambda: scheduled(home)[0] == "failed")
-    assert "no idea" in home.good("show", "vault")
+    until(lambda: "failed" in scheduled(home))
+    failed = next(run["id"] for run in home.runs("vault") if run["verdict"] == "failed")
+    assert "no idea" in home.good("show", f"vault/{failed}")
     home.tool("planner.py", stood)
-    until(lambda: scheduled(home)[0] == "succeeded")
+    until(lambda: scheduled(home).index("succeeded") < scheduled(home).index("failed"))
     figures = json.loads(home.good("stats", "vault", "-o", "json"))["automations"][0]
     assert figures["failed"] >= 1
     assert figures["succeeded"] >= 2
