@@ -173,7 +173,7 @@ def _backends(machine: Machine) -> Iterator[Finding]:
             yield Finding(name, Mark.FAIL, error.message, error.hint or "")
         if isinstance(provider, HasHealth):
             why = provider.health(machine.host, ())
-            hint = "start it, and let it start with the host, or nothing that it holds will ever run"
+            hint = "correct what it says; what does not run must be started, and start with the host"
             yield Finding(name, Mark.FAIL, why, hint) if why else Finding(name, Mark.OK, "will run what it holds")
 
 
