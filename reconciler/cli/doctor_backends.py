@@ -20,7 +20,7 @@ from reconciler.provider import HasAdvice, HasHealth, Provider, Unsupported, Wan
 from reconciler.registry import Registry, registry
 from reconciler.settings import find
 
-_START = "start it, and let it start with the host, or nothing that it holds will ever run"
+_START = "correct what it says; what does not run must be started, and start with the host"
 
 
 @dataclass(frozen=True, slots=True)
