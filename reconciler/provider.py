@@ -117,7 +117,7 @@ Ills: TypeAlias = "str | Mapping[ResourceId, str] | None"
 
 def told(ills: Ills) -> str:
     """The same in one sentence; empty where it will run everything."""
-    return "; ".join(f"{id_} {why}" for id_, why in ills.items()) if isinstance(ills, Mapping) else ills or ""
+    return "; ".join(f"{id_}: {why}" for id_, why in ills.items()) if isinstance(ills, Mapping) else ills or ""
 
 
 @runtime_checkable

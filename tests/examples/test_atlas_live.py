@@ -20,9 +20,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.e2e.rack import free_port
 from tests.examples.atlas import install, server
 from tests.examples.home import Home, lent
+from tests.ports import free_port
 from tests.supervisor.place import Site, until
 
 
