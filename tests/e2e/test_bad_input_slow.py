@@ -19,7 +19,7 @@ HANGS = pytest.mark.parametrize("standing", ["docker"], indirect=True)  # 30 s e
 def test_an_engine_that_hangs_is_given_up(place: Place) -> None:
     before = place.everything()
     place.proxy.rule = lambda _method, _target: Late()
-    told(place.run("plan", "desired"), 1, "no whole answer within 30 s", str(place.proxy.path), hint="docker info")
+    told(place.run("plan", "desired"), 1, "no whole answer within 10 s", str(place.proxy.path), hint="docker info")
     assert place.everything() == before
 
 
