@@ -101,9 +101,8 @@ def test_status_shows_a_service_that_was_given_up_why_and_what_to_do(home: Home)
     said = " ".join(done.stdout.split())
     assert done.returncode == 0, done.stdout + done.stderr  # as with drift: status reports
     assert "embedded cannot run everything as applied" in done.stdout.splitlines()[0]
-    assert (
-        "Service/web: it is fatal: given up after it was started again 1 time in 60 s: it ended with exit code 7" in said
-    )
+    why = "given up after it was started again 1 time in 60 s: it ended with exit code 7"
+    assert f"Service/web: it is fatal: {why}" in said
     assert "its last output: cannot find my config" in said
     remedy = done.stdout.splitlines()[-1]
     assert remedy.startswith("Correct what stands above and apply.")
