@@ -14,6 +14,7 @@ from benchmarks.peers import Contest, contest
 from benchmarks.place import HERE, Failed, Place, place
 from benchmarks.table import aligned, machine, report, table
 
+RESULTS = HERE / "results"
 NAMES = ("cron", "startup", "watch", "load", "runner", "supervisor", "records", "containers", "timers", "linearity")
 
 
@@ -22,28 +23,33 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     names = options.names or list(NAMES)
-    rows: list[Row] = []
-    failures: list[str] = []
+    measured: dict[str, list[Row]] = {}
+    failures: dict[str, str] = {}
     with place() as here:
-        notes = [f"crontab: {here.note}"]
-        _say(notes[0])
+        crontab = f"crontab: {here.note}"
+        _say(crontab)
         with contest(
             here, options.peers and not {"cron", "linearity"}.isdisjoint(names), options.peer_limit, _say
         ) as peers:
             for name in NAMES:
                 try:
                     for row in _group(name, names, here, peers, quick=options.quick):
-                        rows.append(row)  # noqa: PERF402  what was measured before a failure stays
+                        measured.setdefault(name, []).append(row)  # what was measured before a failure stays
                 except Failed as error:
-                    failures.append(f"{name}: {error}")
-                    _say(f"FAILED {failures[-1]}")
-    notes.insert(0, machine())
-    notes += [f"not measured: {failure}" for failure in failures]
-    costs = linearity.lines([row for row in rows if row.group.startswith("cron ")], (cron.EVICTED, cron.IN_GIT))
-    tables = [table(rows), *([aligned(costs)] if costs and "linearity" in names else [])]
-    print("\n" + "\n".join([*notes, "", *tables]))
-    if options.write:
-        (HERE / "RESULTS.md").write_text(report(tables, notes, _command()))
+                    failures[name] = f"not measured to the end: {error}"
+                    _say(f"FAILED {name}: {error}")
+    costs = linearity.lines(measured.get("cron", []), (cron.EVICTED, cron.IN_GIT))
+    notes = [machine(), crontab]
+    print("\n" + "\n".join([*notes, *(f"{name}: {why}" for name, why in failures.items())]))
+    for name in NAMES:
+        rows = measured.get(name, [])
+        tables = [table(rows)] if rows else []
+        tables += [aligned(costs)] if name == "linearity" and name in names and costs else []
+        if tables:
+            print("\n" + "\n".join(tables), end="")
+        if tables and options.write:
+            said = [*notes, failures[name]] if name in failures else notes
+            (RESULTS / f"{name}.md").write_text(report(name, tables, said, _command()))
     return 1 if failures else 0
 
 
@@ -82,7 +88,7 @@ def _options() -> argparse.Namespace:
         "--peer-limit", type=float, default=120.0, metavar="SECONDS",
         help="leave a peer out where one run would take longer (default: %(default)g)",
     )  # fmt: skip
-    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md too")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/results/NAME.md too")
     return parser.parse_args()
 
 

@@ -138,6 +138,7 @@ def environment(root: Path, user: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONPYCACHEPREFIX": str(root / "compiled"),
         "RECONCILER_STATE_DIR": str(root / "state"),
+        "RECONCILER_BIN_DIR": str(root / "home" / "bin"),
         "RECONCILER_CACHE_DIR": str(root / "cache"),
     }
 

@@ -1,4 +1,4 @@
-"""The table of results, for the terminal and for RESULTS.md. Facts of the machine, without names or paths."""
+"""The table of results, for the terminal and for results/. Facts of the machine, without names or paths."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join([texts[0], rule, *texts[1:]]) + "\n"
 
 
-def report(tables: Sequence[str], notes: Sequence[str], command: str) -> str:
-    """The whole RESULTS.md."""
+def report(name: str, tables: Sequence[str], notes: Sequence[str], command: str) -> str:
+    """The whole of results/NAME.md."""
     rest = "\n".join(tables)
     told = "\n".join(f"- {note}" for note in notes)
     return f"""\
-# Results
+# Results: {name}
 
 What `{command}` printed. Ratios are what to read: they compare runs of the same minutes on the same machine.
-What each row means stands in [README.md](README.md). The aims are those of the project for a quiet machine of
+What each row means stands in [README.md](../README.md). The aims are those of the project for a quiet machine of
 two cores; nothing fails by them.
 
 {told}
