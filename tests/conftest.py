@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests import conformance_table
@@ -12,8 +14,20 @@ from tests import conformance_table
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     conformance_table.note(item)
-    if item.get_closest_marker("engines"):  # one engine serves one test at a time: so does one worker
-        item.add_marker(pytest.mark.xdist_group("podman" if "podman" in item.nodeid.lower() else "docker"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByEngine(LoadScopeScheduling):
+        """A real engine serves one test at a time: so does one worker. So with `script/run` and its folder."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            words = nodeid.lower()
+            return next((alone for alone in ("docker", "podman", "project/test_run.py") if alone in words), nodeid)
+
+    return ByEngine(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -22,7 +22,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, HostError, ObserveError
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observed, Ownership, State
-from reconciler.provider import Supported, Wanted
+from reconciler.provider import Supported, Wanted, told
 from reconciler.providers.container.api import Engine, Refusal
 from reconciler.providers.container.provider import Container
 from reconciler.providers.container.rows import OLD, Row, row_of
@@ -283,8 +283,8 @@ def refusal(place: Place, broken: Resource) -> str:
 
 def eventually_unhealthy(place: Place, id_: ResourceId) -> str:
     for _ in range(30):
-        why = place.provider.health(place.host, [id_])
-        if why is not None:
+        why = told(place.provider.health(place.host, [id_]))
+        if why:
             return why
         place.host.clock.sleep(0.1)
     raise AssertionError("it is healthy")

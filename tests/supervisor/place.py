@@ -59,7 +59,8 @@ class Site:
 
     @property
     def pid(self) -> int:
-        return int((self.folder / "lock").read_text().split()[0])
+        """Of the process that holds the lock; 0 in the moment before it has written who it is."""
+        return int(((self.folder / "lock").read_text().split() or ["0"])[0])
 
     def ask(self, method: str, target: str) -> dict[str, Any]:
         answer = request(self.folder / "socket", method, target, headers={}, body=b"", timeout=60, limit=1 << 24)

@@ -15,7 +15,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict
 from reconciler.model.resource import Resource
 from reconciler.model.state import Observed, State
-from reconciler.provider import Supported, Unsupported, Wanted
+from reconciler.provider import Supported, Unsupported, Wanted, told
 from reconciler.providers.systemd.provider import Systemd
 from reconciler.testing.bench import Bench
 from tests.conformance.test_systemd import automation, service
@@ -170,9 +170,9 @@ def test_a_crash_looping_service_is_not_healthy(real: RealHost) -> None:
     good, bad = service("good"), service("loop", command=["/bin/sh", "-c", "sleep 0.1; exit 7"])
     reach(real, good, bad)
     assert PROVIDER.health(real, [good.id]) is None
-    first = str(PROVIDER.health(real, [bad.id]))
+    first = told(PROVIDER.health(real, [bad.id]))
     assert re.fullmatch(
-        r"reconciler-service-conf-loop\.service does not stay up: it ended with exit status 7"
+        r"Service/conf-loop: reconciler-service-conf-loop\.service does not stay up: it ended with exit status 7"
         r"(?: and was started again once)?; "
         r"`journalctl --user -u reconciler-service-conf-loop\.service` has what it said",
         first,
