@@ -37,6 +37,7 @@ class EngineApi:
     log: list[str] = field(default_factory=list)
     says: str = "no such file or directory"
     late: int = 0  # how many starts are refused for a port that a container has just left, as Podman does
+    vanishing: int = 0  # how many networks are refused because an interface went while it looked at all of them
     _leaving: dict[int, int] = field(default_factory=dict)
     _answers: list[tuple[re.Pattern[str], Callable[[], Response]]] = field(default_factory=list)
     _made: int = 0
@@ -228,6 +229,9 @@ class EngineApi:
     def _make_network(self, _query: object, body: dict[str, Any]) -> Response:
         if body["Name"] in self.networks:
             return said(409, f"network with name {body['Name']} already exists")
+        if self.vanishing:
+            self.vanishing -= 1
+            return said(500, "route ip+net: no such network interface")
         self.networks[body["Name"]] = {"Name": body["Name"], "Labels": body.get("Labels", {})}
         return answer_json(201, {"Id": body["Name"]})
 

@@ -7,6 +7,7 @@ import pytest
 from reconciler.host.fake import Call, FakeHost
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError
+from reconciler.providers.container.make import TRIES
 from reconciler.providers.container.running import PATIENCE
 from tests.container.test_provider import PORT, PROVIDER, create, delete, names, status
 from tests.container.world import engine_of, fake_host, service
@@ -106,3 +107,14 @@ def test_a_successor_that_comes_back_and_takes_its_port_again_is_removed_before_
     assert (names(host), status(host, "web")) == (["web"], "running")
     assert new["Id"] not in engine_of(host).containers
     assert PATIENCE <= slept(host) < 2 * PATIENCE
+
+
+def test_a_network_is_tried_again_where_the_engine_stumbled_over_an_interface_that_vanished() -> None:
+    host = fake_host()
+    engine_of(host).vanishing = TRIES - 1
+    create(host, service("web", networks=["back"]))
+    assert "back" in engine_of(host).networks
+    engine_of(host).vanishing = TRIES
+    with pytest.raises(ApplyError, match="no such network interface"):
+        create(host, service("next", networks=["front"]))
+    assert names(host) == ["web"]

@@ -13,6 +13,8 @@ from reconciler.providers.container.spec import ENGINE_NETWORKS, HOLDER, NETWORK
 
 LIVES = ("running", "paused")
 YOUNG = 10.0  # seconds for which a container that was restarted is not yet trusted
+TRIES, PAUSE = 5, 0.2  # of making a network
+_VANISHED = "no such network interface"
 
 
 def ensure_image(engine: Engine, state: State) -> str:
@@ -37,7 +39,20 @@ def ensure_networks(engine: Engine, names: Iterable[str]) -> None:
     """Make those of these networks that are missing, marked as ours."""
     for name in names:
         if name not in ENGINE_NETWORKS and engine.network(name) is None:
+            _make_network(engine, name)
+
+
+def _make_network(engine: Engine, name: str) -> None:
+    """Again where an interface vanished while the engine listed them, as they do when any container stops."""
+    for tries in range(1, TRIES + 1):
+        try:
             engine.make_network(name, {NETWORK: "true", HOLDER: engine.holder})
+        except Refusal as error:
+            if _VANISHED not in error.message or tries == TRIES:
+                raise
+            engine.host.clock.sleep(PAUSE)
+        else:
+            return
 
 
 def check(engine: Engine, id_: str, state: State) -> None:
