@@ -142,8 +142,8 @@ class HasHealth(Protocol):
 class HasRemains(Protocol):
     """Sets aside what it replaces or removes, so that an undo can bring that very thing back."""
 
-    def sweep(self, host: Host, ids: Sequence[ResourceId]) -> None:
-        """These were changed by a rollout that is stable now: remove what no undo of it needs any more.
+    def sweep(self, host: Host, changes: Sequence[Change]) -> None:
+        """These belong to a rollout that is stable now: remove what no undo of it needs any more.
 
         Re-runnable; nothing of somebody else. Trouble raises ApplyError: the rollout stays as it is.
         """

@@ -186,7 +186,7 @@ def _sweep(engine: Engine, changes: Sequence[Change]) -> list[str]:
         provider = engine.providers[name]
         if isinstance(provider, HasRemains):
             try:
-                provider.sweep(engine.host, [change.id for change in changes if change.provider == name])
+                provider.sweep(engine.host, [change for change in changes if change.provider == name])
             except ReconcileError as error:
                 left.append(engine.mask.text(f"what was set aside stays, and `reconcile status` names it: {error}"))
     return left

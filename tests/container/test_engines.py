@@ -163,13 +163,13 @@ def test_nothing_of_a_deletion_is_left_once_it_is_swept(place: Place, tmp_path: 
     place.host = LocalHost(state=str(tmp_path))  # a holder of its own: nobody else's networks are swept
     one = web(networks=[NET])
     place.create(one)
-    place.reach(one.id, None)
+    gone = place.reach(one.id, None)
     assert len(place.names()) == 1
     assert [text for text in place.provider.remains(place.host) if "left of Service/rt-web" in text]
-    place.provider.sweep(place.host, [one.id])
+    place.provider.sweep(place.host, [gone])
     assert place.names() == []
     assert place.engine.network(NET) is None
-    place.provider.sweep(place.host, [one.id])
+    place.provider.sweep(place.host, [gone])
 
 
 def test_a_creation_is_undone_with_its_network_and_without_its_volume(place: Place) -> None:

@@ -11,8 +11,7 @@ import pytest
 
 from reconciler.host.fake import FakeHost
 from reconciler.host.protocol import Host
-from reconciler.model.address import ResourceId
-from reconciler.model.change import Action
+from reconciler.model.change import Action, Change
 from reconciler.model.errors import ExitCode, Hindered, ObserveError
 from reconciler.model.intent import Request
 from reconciler.model.resource import Probe, Resource, VerifyPolicy
@@ -39,6 +38,11 @@ def world(tmp_path: Path) -> World:
 
 def names(host: FakeHost) -> list[str]:
     return sorted(one["Name"][1:] for one in engine_of(host).containers.values())
+
+
+def containers(host: FakeHost) -> dict[str, str]:
+    """Names by id."""
+    return {id_: one["Name"][1:] for id_, one in engine_of(host).containers.items()}
 
 
 def foreign(host: FakeHost, name: str) -> str:
@@ -84,6 +88,39 @@ def test_the_predecessor_of_what_stands_stays_and_is_named_until_the_service_goe
     assert names(world.host) == ["other"]
 
 
+@pytest.mark.parametrize("broken", ["the gate", "the engine"])
+def test_only_a_change_that_stays_removes_the_predecessor(world: World, broken: str) -> None:
+    """What is kept may be the last container of an image whose name stands for another one by now."""
+    first, second, third = (probed(service("web", environment={"V": v})) for v in "123")
+    world.apply(first)
+    world.apply(second)
+    before = containers(world.host)
+    if broken == "the gate":
+        world.host.programs["check"] = sick
+    else:
+        engine_of(world.host).answer("POST /containers/create", 400, b'{"message": "no"}')
+    assert world.apply(third).code is ExitCode.ROLLED_BACK
+    assert containers(world.host) == before
+    engine_of(world.host).heal()
+    world.host.programs["check"] = healthy
+    with world.journal() as journal:
+        journal.quarantine_release(None)
+    assert world.apply(third).code is ExitCode.DONE
+    [last] = [id_ for id_, name in before.items() if name == "web"]
+    assert containers(world.host).keys() & before.keys() == {last}
+
+
+def test_a_repair_leaves_the_predecessor(world: World) -> None:
+    world.apply(service("web"))
+    world.apply(service("web", environment={"V": "2"}))
+    before = containers(world.host)
+    found = engine_of(world.host).named("web")
+    assert found is not None
+    found["State"].update(Status="exited")
+    assert world.apply(service("web", environment={"V": "2"})).code is ExitCode.DONE
+    assert containers(world.host) == before
+
+
 def test_networks_of_somebody_else_and_those_in_use_stay(world: World) -> None:
     engine = engine_of(world.host)
     engine.networks["theirs"] = {"Name": "theirs", "Labels": {"reconciler.network": "true", "reconciler.holder": "x"}}
@@ -100,7 +137,7 @@ def test_what_was_yours_before_an_adoption_stays_and_is_named(world: World) -> N
         "Service/web", found.state, after, action=Action.ADOPT, provider="container", restore=found.restore
     )
     PROVIDER.apply(world.host, [adopt])
-    PROVIDER.sweep(world.host, [found.id])
+    PROVIDER.sweep(world.host, [adopt])
     kept = f"web{OLD}{id_[:12]}"
     assert names(world.host) == ["web", kept]
     assert PROVIDER.keeps(world.host, adopt)
@@ -117,14 +154,14 @@ def test_another_reconciler_keeps_what_it_set_aside(world: World) -> None:
     for one in engine_of(world.host).containers.values():
         one["Config"]["Labels"]["reconciler.holder"] = "somebody:else"
     before = names(world.host)
-    PROVIDER.sweep(world.host, [service("web").id])
+    PROVIDER.sweep(world.host, [change("Service/web", canonical(service("web")), None)])
     assert names(world.host) == before
     assert PROVIDER.remains(world.host) == ()
 
 
 def test_a_sweep_that_fails_leaves_the_rollout_stable_and_says_so(world: World) -> None:
     class Stuck(Container):
-        def sweep(self, host: Host, ids: Sequence[ResourceId]) -> None:
+        def sweep(self, host: Host, changes: Sequence[Change]) -> None:
             raise Hindered("cannot remove old containers: the engine is busy")
 
     stuck = World(world.folder, world.host, providers={"container": Stuck({}, workers=1)})

@@ -85,11 +85,11 @@ class Container:
         except (NoEngine, HostError) as error:
             return f"its container cannot be looked at: {error.message}"
 
-    def sweep(self, host: Host, ids: Sequence[ResourceId]) -> None:
+    def sweep(self, host: Host, changes: Sequence[Change]) -> None:
         from reconciler.providers.container.tidy import sweep
 
         try:
-            sweep(self._engine(host), ids)
+            sweep(self._engine(host), changes)
         except (NoEngine, HostError) as error:
             raise Hindered(f"cannot remove old containers: {error.message}", hint=error.hint) from error
 

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from reconciler.model.address import ResourceId
 from reconciler.model.change import Cause, Change
 from reconciler.model.data import Json
 from reconciler.model.state import State
@@ -23,29 +22,19 @@ KEPT = 3600.0  # seconds for which the container of a deleted resource is kept w
 
 
 def after(engine: Engine, changes: Sequence[Change]) -> None:
-    """Once changes stand: what was half-made for them goes, and the predecessors of earlier changes."""
+    """Once changes stand: what was half-made for them goes. Predecessors stay until the rollout is stable."""
     if not changes:
         return
     rows = listed(engine)
     gone: list[Row] = []
     networks: set[str] = set()
     for change in changes:
-        mine = _of(change, rows)
+        mine = [row for row in rows if half_made(row) == str(change.id)]
         gone += mine
         networks |= _networks(state for row in mine if (state := made(row)) is not None)
         if change.cause is Cause.UNDO:
             networks |= _networks(state for state in (change.before, change.after) if state is not None)
     _remove(engine, rows, gone, networks)
-
-
-def _of(change: Change, rows: Sequence[Row]) -> list[Row]:
-    """What one change leaves behind. An undo removes no predecessor: it may be what the next undo brings back."""
-    restore = cast("Mapping[str, Json]", change.restore or {})
-    mine = [row for row in rows if row.owner == change.id]
-    gone = [row for row in rows if half_made(row) == str(change.id)]
-    if change.cause is not Cause.UNDO and restore:
-        gone += [row for row in mine if OLD in row.name and row.id != restore.get("id")]
-    return gone
 
 
 def forgotten(engine: Engine, changes: Sequence[Change], rows: Sequence[Row]) -> None:
@@ -68,20 +57,34 @@ def forgotten(engine: Engine, changes: Sequence[Change], rows: Sequence[Row]) ->
         _remove(engine, listed(engine), gone, networks)
 
 
-def sweep(engine: Engine, ids: Sequence[ResourceId]) -> None:
-    """The containers of these that are gone for good, and networks of ours that nothing uses."""
+def sweep(engine: Engine, changes: Sequence[Change]) -> None:
+    """What these changes made useless: containers that are gone for good, predecessors of predecessors, networks."""
     rows = listed(engine)
-    standing = {row.owner for row in rows if row.stands}
-    gone = [row for row in rows if OLD in row.name and row.owner in ids and row.owner not in standing]
+    gone = [row for change in changes for row in _useless(change, rows)]
     networks = _networks(state for row in gone if (state := made(row)) is not None)
     ours = engine.networks([f"{NETWORK}=true", f"{HOLDER}={engine.holder}"])
     _remove(engine, rows, gone, networks | ours)
 
 
+def _useless(change: Change, rows: Sequence[Row]) -> list[Row]:
+    """Of the containers kept aside: all where the resource is no more, else those before the one set aside now."""
+    mine = [row for row in rows if row.owner == change.id]
+    kept = [row for row in mine if OLD in row.name]
+    if not any(row.stands for row in mine):
+        return kept
+    last = _stood(change)
+    return [row for row in kept if row.id != last] if any(row.id == last for row in kept) else []
+
+
 def keeps(engine: Engine, change: Change) -> bool:
     """Whether the very container that stood before the change is there."""
-    noted = cast("Mapping[str, Json]", change.restore or {}).get("id")
-    return isinstance(noted, str) and engine.container(noted) is not None
+    stood = _stood(change)
+    return isinstance(stood, str) and engine.container(stood) is not None
+
+
+def _stood(change: Change) -> Json:
+    """The id of the container that stood before the change."""
+    return cast("Mapping[str, Json]", change.restore or {}).get("id")
 
 
 def remains(engine: Engine) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class Work:
     @property
     def leaves(self) -> bool:
         """Whether something may be left over, to be removed once the change stands."""
-        return bool(self._fresh or self._kept or self._undoing)
+        return bool(self._fresh or self._undoing)
 
     def attempt(self, step: Callable[[], T]) -> T:
         """The result of a step; trouble with the engine becomes a failure of this change."""
