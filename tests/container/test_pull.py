@@ -12,11 +12,13 @@ from reconciler.engine.rollout import Engine as Doing
 from reconciler.host.fake import Call, FakeHost
 from reconciler.journal.journal import Journal
 from reconciler.model.data import Json
-from reconciler.model.errors import ExitCode, HostError
+from reconciler.model.errors import ExitCode, Hindered, HostError
 from reconciler.model.event import Event, EventType
 from reconciler.providers.container.api import Engine, Refusal
+from reconciler.providers.container.make import ensure_image
 from reconciler.providers.container.provider import Container
 from reconciler.providers.container.pull import Pull
+from reconciler.providers.container.spec import canonical
 from tests.container.world import SOCKET, engine_of, fake_host, service
 from tests.engine.world import World
 
@@ -156,3 +158,39 @@ def test_a_signal_ends_a_pull_and_blames_nobody(containers: Containers) -> None:
 def test_an_engine_that_refuses_a_pull_is_heard(containers: Containers) -> None:
     engine_of(containers.host).answer("images/create", 500, b'{"message": "toomanyrequests"}')
     assert "toomanyrequests" in containers.apply(service("web")).message
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "blamed"),
+    [
+        (500, 'Get "http://localhost/v2/": dial tcp 127.0.0.1:80: connect: connection refused', False),
+        (200, "pinging container registry a.b: dial tcp: lookup a.b on 10.0.0.1:53: no such host", False),
+        (500, "net/http: request canceled while waiting for connection (Client.Timeout exceeded)", False),
+        (500, "received unexpected HTTP status: 503 Service Unavailable", False),
+        (500, "toomanyrequests: You have reached your pull rate limit", False),
+        (404, "pull access denied for app, repository does not exist", True),
+        (200, "reading manifest 1 in a.b/app: manifest unknown", True),
+    ],
+)
+def test_only_an_image_that_the_registry_does_not_have_is_the_manifests_fault(
+    containers: Containers, status: int, said: str, blamed: bool
+) -> None:
+    key = "error" if status == 200 else "message"
+    engine_of(containers.host).answer("images/create", status, json.dumps({key: said}).encode())
+    outcome = containers.apply(service("web"))
+    assert (outcome.code, said in outcome.message) == (ExitCode.ROLLED_BACK, True)
+    with containers.journal() as journal:
+        assert bool(journal.quarantine()) == blamed
+
+
+def test_a_pull_that_the_engine_never_ends_blames_nobody(containers: Containers) -> None:
+    containers.host.pace = 130.0
+    containers.apply(service("web"))
+    with containers.journal() as journal:
+        assert journal.quarantine() == ()
+
+
+def test_a_real_engine_that_reaches_no_registry_hinders(engine: Engine) -> None:
+    nowhere = canonical(service("web", image="127.0.0.1:9/rt-nope:1"))
+    with pytest.raises(Hindered, match=r"cannot get the image 127\.0\.0\.1:9/rt-nope:1: .*connection refused"):
+        ensure_image(engine, nowhere)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from reconciler.model.errors import ApplyError, HostError
+from reconciler.model.errors import ApplyError, Hindered, HostError
 from reconciler.model.state import State
 from reconciler.providers.container.api import Engine, Object, Refusal
 from reconciler.providers.container.spec import ENGINE_NETWORKS, HOLDER, NETWORK
@@ -15,24 +15,39 @@ LIVES = ("running", "paused")
 YOUNG = 10.0  # seconds for which a container that was restarted is not yet trusted
 TRIES, PAUSE = 5, 0.2  # of making a network
 _VANISHED = "no such network interface"
+_OUT_OF_REACH = re.compile(  # how engines pass on that a registry could not be asked, rather than what it said
+    r"dial tcp|i/o timeout|Client\.Timeout|handshake timeout|deadline exceeded|request canceled|connection reset by peer"
+    r"|unexpected EOF|toomanyrequests|HTTP (status: )?5\d\d|no space left on device"
+)
 
 
 def ensure_image(engine: Engine, state: State) -> str:
-    """The id of the image, fetched where the pull policy says so. Raises ApplyError, naming the image."""
+    """The id of the image, fetched where the pull policy says so.
+
+    Raises ApplyError, naming the image; Hindered where its registry, or the engine, could not be asked.
+    """
     name, policy = str(state.attributes["image"]), state.attributes.get("pull", "missing")
     found = engine.image(name) if policy != "always" else None
     if found is None and policy != "never":
         try:
             engine.pull(name)
         except HostError as error:
-            hint = "check its name and the registry, or load it into the engine and write pull: never"
-            own = hint if isinstance(error, Refusal) else error.hint
-            raise ApplyError(f"cannot get the image {name}: {error.message}", hint=own or hint) from error
+            raise _without_image(name, error) from error
         found = engine.image(name)
     if found is None:
         hint = "load it into the engine, or write pull: missing"
         raise ApplyError(f"cannot use the image {name}: the engine does not have it", hint=hint)
     return str(found.get("Id", ""))
+
+
+def _without_image(name: str, error: HostError) -> ApplyError:
+    message = f"cannot get the image {name}: {error.message}"
+    if not isinstance(error, Refusal):
+        return Hindered(message, hint=error.hint)
+    if _OUT_OF_REACH.search(error.message):
+        return Hindered(message, hint="see why the engine does not get through to the registry, then apply again")
+    hint = "check its name and the registry, or load it into the engine and write pull: never"
+    return ApplyError(message, hint=hint)
 
 
 def ensure_networks(engine: Engine, names: Iterable[str]) -> None:
