@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from subprocess import PIPE
 
 import pytest
 
@@ -93,3 +96,23 @@ def test_two_owners_of_one_port_stop_the_plan(place: Workplace, server: socket.s
     server.close()
     ran = place.run("plan")
     assert "only one can have it" in ran.out
+
+
+def test_a_claim_stays_where_another_process_holds_the_port_that_it_moves_to(
+    place: Workplace, server: socket.socket
+) -> None:
+    claim(place, server)
+    place.run("apply", "--yes", "--target", "File/one")
+    assert place.run("apply", "--yes").code == 0
+    script = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdin
+        assert other.stdout
+        port = int(other.stdout.readline())
+        place.write("desired/http.yaml", PORT.format(name="http", port=port, owner="one"))
+        refused = place.run("apply", "--yes")
+        other.stdin.close()
+    assert refused.code == 5
+    assert f"File/one cannot move from tcp port {server.getsockname()[1]} of 127.0.0.1" in refused.out + refused.err

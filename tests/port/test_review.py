@@ -93,6 +93,44 @@ def test_an_owner_that_stands_already_may_be_the_one_who_listens() -> None:
     assert review(host, claimed(3500), standing=("Service/crm",)) == ()
 
 
+OLD, NEW = 3500, 3600
+
+
+def moved(
+    *listening: tuple[int, int | None, str], leaving: bool = False, owner: str = "Service/crm"
+) -> tuple[Finding, ...]:
+    """The review of a claim that moves from OLD to NEW, given port, pid and program of who listens."""
+    host = FakeHost()
+    host.sockets.extend(Listener("tcp", port, "0.0.0.0", pid, program) for port, pid, program in listening)
+    before, after = claimed(OLD), claimed(NEW, owner)
+    facts = Port().observe(host, [Wanted(parse_address("Port/x"), after, before)]).facts
+    changes = [change("Port/x", before, after, provider="port")]
+    if leaving:
+        changes.append(
+            change("Port/y", claimed(NEW, "Service/web"), claimed(NEW + 1, "Service/web"), provider="port")
+        )
+    standing: Json = ["Service/crm", "Service/web"]
+    return Port().review({**facts, "standing": standing}, {changes[0].id: after}, changes)
+
+
+def test_a_claim_does_not_move_to_where_somebody_else_listens() -> None:
+    (found,) = moved((OLD, 7, "httpd"), (NEW, 8, "httpd"))
+    assert found.hazard is None
+    assert found.message == "Service/crm cannot move from tcp port 3500 to tcp port 3600: it is in use by httpd"
+    (found,) = moved((OLD, 7, "httpd"), (NEW, None, ""))
+    assert found.message.endswith("in use by a process that this user may not see")
+
+
+def test_a_claim_moves_where_nobody_is_or_where_it_cannot_be_told_who() -> None:
+    assert moved((OLD, 7, "httpd")) == ()
+    assert moved((OLD, 7, "httpd"), (NEW, 7, "httpd")) == ()
+    assert moved((NEW, 8, "nginx")) == ()
+    assert moved((OLD, None, "x"), (NEW, 8, "nginx")) == ()
+    assert moved((OLD, 7, "docker-proxy"), (NEW, 8, "docker-proxy")) == ()
+    assert moved((OLD, 7, "httpd"), (NEW, 8, "nginx"), leaving=True) == ()
+    assert moved((OLD, 7, "httpd"), (NEW, 8, "nginx"), owner="Service/web") == ()
+
+
 def test_a_port_that_cannot_be_bound_is_refused_although_nobody_is_seen() -> None:
     host = FakeHost()
     host.unbindable["10.9.9.9", 3500, "tcp"] = "that is not an address of this machine"

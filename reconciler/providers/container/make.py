@@ -16,8 +16,8 @@ YOUNG = 10.0  # seconds for which a container that was restarted is not yet trus
 TRIES, PAUSE = 5, 0.2  # of making a network
 _VANISHED = "no such network interface"
 _OUT_OF_REACH = re.compile(  # how engines pass on that a registry could not be asked, rather than what it said
-    r"dial tcp|i/o timeout|Client\.Timeout|handshake timeout|deadline exceeded|request canceled|connection reset by peer"
-    r"|unexpected EOF|toomanyrequests|HTTP (status: )?5\d\d|no space left on device"
+    r"dial tcp|i/o timeout|Client\.Timeout|handshake timeout|deadline exceeded|request canceled"
+    r"|connection reset by peer|unexpected EOF|toomanyrequests|HTTP (status: )?5\d\d|no space left on device"
 )
 
 

@@ -1,11 +1,11 @@
-"""What the host says about its ports: who listens, which ports are special, which claims were tried in vain.
+"""What the host says about its ports: who listens, which are special, which claims were tried or moved in vain.
 
 Reads and tries only. Names of programs are facts, their arguments and process ids are not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.host.protocol import Host, Listener
@@ -16,11 +16,18 @@ from reconciler.model.port import Claim, reachable
 _SYSTEM = Path("/proc/sys/net/ipv4")
 _DARWIN_EPHEMERAL = (49152, 65535)
 _LIMIT = 65536
+UNKNOWN = "a process that this user may not see"
 CONNECT = 0.5  # seconds for the answer of one's own machine
 
 
-def facts(host: Host, claims: Sequence[Claim]) -> dict[str, Json]:
-    """Facts for a review. Only `claims` that nobody is seen to hold are tried: by bind, and then by connect."""
+_RELAYS = ("docker-proxy",)  # a process for each port, whoever it relays to
+
+
+def facts(host: Host, claims: Sequence[Claim], moves: Mapping[str, tuple[Claim, Claim]]) -> dict[str, Json]:
+    """Facts for a review. Only `claims` that nobody is seen to hold are tried: by bind, and then by connect.
+
+    `moves` are claims that an owner gives up for others, by address.
+    """
     listeners = host.listeners()
     tried: dict[str, Json] = {}
     for claim in sorted(set(claims)):
@@ -28,7 +35,18 @@ def facts(host: Host, claims: Sequence[Claim]) -> dict[str, Json]:
         why = None if seen else _attempt(host, claim)
         if why is not None:
             tried[key(claim)] = why
-    return {"listeners": [_fact(one) for one in listeners], "tried": tried, **_special(host)}
+    others = {id_: names for id_, (old, new) in moves.items() if (names := _others(listeners, old, new))}
+    return {"listeners": [_fact(one) for one in listeners], "tried": tried, "others": others, **_special(host)}
+
+
+def _others(listeners: Sequence[Listener], old: Claim, new: Claim) -> list[Json]:
+    """Who listens where an owner wants to move and is not the process that listens where it is now."""
+    own = [one for one in listeners if old.met_by(one.protocol, one.port, one.address) and one.pid is not None]
+    there = [one for one in listeners if new.met_by(one.protocol, one.port, one.address)] if own else []
+    known = {one.pid for one in own}
+    relayed = any(one.program in _RELAYS for one in own)
+    others = [one for one in there if one.pid not in known and not (relayed and one.program in _RELAYS)]
+    return sorted({one.program or UNKNOWN for one in others})
 
 
 def key(claim: Claim) -> str:

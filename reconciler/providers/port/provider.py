@@ -49,9 +49,16 @@ class Port:
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         from reconciler.providers.port.facts import facts
 
-        claims = [item.desired for item in wanted if item.desired is not None and item.desired != item.applied]
+        changed = [
+            (item, item.desired) for item in wanted if item.desired is not None and item.desired != item.applied
+        ]
+        moves = {
+            str(item.id): (claim(item.applied), claim(desired))
+            for item, desired in changed
+            if item.applied is not None and item.applied.attributes["owner"] == desired.attributes["owner"]
+        }
         try:
-            seen = facts(host, [claim(state) for state in claims])
+            seen = facts(host, [claim(desired) for _, desired in changed], moves)
         except HostError as error:
             raise ObserveError(f"cannot look at the ports: {error.message}", hint=error.hint) from error
         held = [(item.id, item.applied) for item in wanted if item.applied is not None]

@@ -1,7 +1,8 @@
 """Review of the register: two owners of one port, a port that somebody else holds, ports with a catch. Pure.
 
 The system does not say which resource a process belongs to. So whoever listens is taken for the owner where the
-owner stands on this host already (`standing`, from the engine); where it does not, it can only be somebody else.
+owner stands on this host already (`standing`, from the engine); where it does not, it can only be somebody else. So
+it is where an owner moves (`others`): what listens there is another process than the one on its port so far.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reconciler.model.data import Json
 from reconciler.model.port import Claim, claim, overlap
 from reconciler.model.state import State
 from reconciler.provider import Finding
-from reconciler.providers.port.facts import key
+from reconciler.providers.port.facts import UNKNOWN, key
 
 _ENTERED = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
 
@@ -27,6 +28,7 @@ def review(
     """Refusals first, then hazards in the order of the changes."""
     entered = [(c.id, c.after) for c in changes if c.action in _ENTERED and c.after is not None]
     found = _two_owners(after)
+    found += _moved(facts, changes)
     for check in (_in_use, _privileged, _ephemeral):
         found += [finding for id_, state in entered if (finding := check(facts, id_, state)) is not None]
     return tuple(found)
@@ -49,6 +51,28 @@ def _two_owners(after: Mapping[ResourceId, State]) -> list[Finding]:
     return found
 
 
+def _moved(facts: Mapping[str, Json], changes: Sequence[Change]) -> list[Finding]:
+    """Somebody else listens where a claim moves to, unless that is another owner who moves away in the same plan."""
+    others = cast("Mapping[str, Sequence[str]]", facts.get("others", {}))
+    found: list[Finding] = []
+    for change in changes:
+        names = others.get(str(change.id))
+        if not names or change.before is None or change.after is None:
+            continue
+        owner, old, new = _owner(change.after), claim(change.before), claim(change.after)
+        if any(_leaves(other, new) for other in changes if other is not change):
+            continue
+        message = f"{owner} cannot move from {old} to {new}: it is in use by {' and '.join(names)}"
+        hint = f"stop what listens there, or choose another port; if it is {owner} too, add a Port and keep this one"
+        found.append(Finding(message, (change.id,), hint))
+    return found
+
+
+def _leaves(change: Change, wanted: Claim) -> bool:
+    left = change.before and claim(change.before)
+    return left is not None and wanted.met_by(left.protocol, left.port, left.address)
+
+
 def _in_use(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Finding | None:
     """Somebody listens there, and the owner does not even stand on this host."""
     wanted, owner = claim(state), _owner(state)
@@ -68,7 +92,7 @@ def _in_use(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Finding
 def _listening(facts: Mapping[str, Json], wanted: Claim) -> list[str]:
     """Who stands in the way, by program name; the ones that the system does not name come as one."""
     names = {
-        str(one.get("program", "a process that this user may not see"))
+        str(one.get("program", UNKNOWN))
         for one in cast("Sequence[Mapping[str, Json]]", facts.get("listeners", ()))
         if wanted.met_by(str(one["protocol"]), cast(int, one["port"]), str(one["address"]))
     }
