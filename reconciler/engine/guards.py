@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model.address import ResourceId
+from reconciler.engine.moves import making_room, moves
+from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change, Danger, Hazard
 from reconciler.model.data import Json
 from reconciler.model.frozen import dataclass
@@ -37,7 +38,7 @@ def guard(
 ) -> Verdict:
     """Every guard over one difference. Vetoes come in a fixed order, then by address."""
     findings = (*_findings(difference.changes, snapshot, providers), *left_running(difference.changes, snapshot))
-    changes = tuple(_with_hazards(change, findings) for change in difference.changes)
+    changes = moving(tuple(_with_hazards(change, findings) for change in difference.changes), intents, snapshot)
     vetoes = (
         *difference.vetoes,
         *backend(changes, snapshot),
@@ -132,6 +133,18 @@ def left_running(changes: Sequence[Change], snapshot: Snapshot) -> tuple[Finding
     return tuple(found)
 
 
+def moving(changes: Sequence[Change], intents: Sequence[Intent], snapshot: Snapshot) -> tuple[Change, ...]:
+    """What moves is down where it must leave its port first; no backend can know that. A hazard, and no refusal."""
+    room = making_room(changes, intents, snapshot)
+    return tuple(_down(each, room[each.place]) if each.place in room else each for each in changes)
+
+
+def _down(change: Change, new: str) -> Change:
+    way = f"from {change.provider} to {new}"
+    message = f"{change.id} is down while it moves {way}: only one of them can hold its port"
+    return replace(change, hazards=(*change.hazards, Hazard(Danger.DOWNTIME, message)))
+
+
 def limits(findings: Sequence[Finding]) -> tuple[Veto, ...]:
     """What a provider's review refuses outright."""
     return tuple(
@@ -169,11 +182,19 @@ def _findings(
     standing = {item.id for item in snapshot.found if item.ownership is Ownership.OURS}
     standing |= {change.id for change in changes if change.action is Action.ADOPT}
     shared: dict[str, Json] = {"standing": sorted(map(str, standing))}  # what a backend cannot see of the others
+    away = moves(changes)
     for name, facts in sorted(snapshot.facts.items()):
         provider, mine = providers[name], [change for change in changes if change.provider == name]
         if mine and isinstance(provider, HasReview):
-            found += provider.review({**facts, **shared}, _outcome(snapshot, name, mine), mine)
+            said = provider.review({**facts, **shared}, _outcome(snapshot, name, mine), mine)
+            found += [finding for finding in said if not _goes_on(finding, name, away)]
     return tuple(found)
+
+
+def _goes_on(finding: Finding, provider: str, away: Mapping[Place, str]) -> bool:
+    """Whether it says that something ends which goes on in another backend."""
+    down = finding.hazard is not None and finding.hazard.danger is Danger.DOWNTIME
+    return down and all(Place(provider, id_) in away for id_ in finding.ids)
 
 
 def _outcome(snapshot: Snapshot, provider: str, changes: Sequence[Change]) -> dict[ResourceId, State]:

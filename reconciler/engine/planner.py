@@ -1,6 +1,7 @@
 """Turn allowed changes into an ordered graph of steps with verify gates. Pure.
 
-Order: dependencies first, each level followed by its gates; removals last, behind everything else.
+Order: dependencies first, each level followed by its gates; removals last, behind everything else. Only what moves
+to another backend with its port makes room first: it is gone before it is made anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from graphlib import CycleError, TopologicalSorter
 
+from reconciler.engine.moves import making_room
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change, Danger
 from reconciler.model.frozen import dataclass
@@ -34,9 +36,12 @@ def plan(
     """The plan for these changes. Its fingerprint is filled in by the caller, which owns the mask."""
     wanted = {intent.id: intent for intent in intents}
     graph = _Graph(wanted, snapshot, request, difference, providers, frozenset(change.id for change in changes))
+    removals = [change for change in changes if change.action is Action.DELETE]
+    room = making_room(changes, intents, snapshot)
     for level in levels(changes, wanted):
-        graph.add_level(level)
-    graph.add_removals([change for change in changes if change.action is Action.DELETE])
+        ids = {change.id for change in level}
+        graph.add_level(level, [change for change in removals if change.place in room and change.id in ids])
+    graph.add_removals([change for change in removals if change.place not in room])
     graph.ask_again(changes)
     return Plan(
         path=desired.path,
@@ -88,8 +93,13 @@ class _Graph:
                 for probe in _claims(intent):
                     self.claimed.setdefault(probe.options.get("owner"), []).append(probe)
 
-    def add_level(self, changes: Sequence[Change]) -> None:
-        applied = [self._apply(change, self._needs(change.id), after_all=False) for change in changes]
+    def add_level(self, changes: Sequence[Change], room: Sequence[Change]) -> None:
+        """`room` are the removals that make room for some of the changes: each waits for the proof that they are."""
+        leaving = [self._apply(change, self._needs(change.id), after_all=False) for change in room]
+        gone: dict[ResourceId, tuple[int, ...]] = {}
+        for step in leaving:
+            gone[step.change.id] = (*gone.get(step.change.id, ()), self._gate(step))
+        applied = [self._apply(c, gone.get(c.id) or self._needs(c.id), after_all=False) for c in changes]
         for step in applied:
             self._gate(step)
 
@@ -143,7 +153,8 @@ class _Graph:
         self.steps.append(step)
         return step
 
-    def _gate(self, step: ApplyStep) -> None:
+    def _gate(self, step: ApplyStep) -> int:
+        """Appends what proves that step; answers its number."""
         change = step.change
         intent = self.wanted.get(change.id)
         keeps = change.after is not None and change.action is not Action.RELEASE
@@ -164,6 +175,7 @@ class _Graph:
             )
         )
         self.gates[change.id] = number
+        return number
 
     def _needs(self, id_: ResourceId) -> tuple[int, ...]:
         """Gates of the nearest changed dependencies, looking through unchanged ones."""

@@ -1,15 +1,19 @@
-"""One plan over crontab and systemd: in order of need, verified, and all of it undone when its last gate fails."""
+"""One plan over several backends: in order of need, verified, and all of it undone when its last gate fails."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.boundary import run_to
 from tests.e2e.machine import Machine
+from tests.e2e.matrix import APPLY, ENGINES, Matrix, Note, converges, is_restored, killed_at
+from tests.e2e.rack import FALSE, HTTPD, IMAGE, Rack
 from tests.e2e.test_real_cron import HOSTILE
 from tests.systemd.conftest import manager  # noqa: F401 - the fixture
 
@@ -122,3 +126,78 @@ def test_an_automation_moves_from_crontab_to_systemd(mixed: Machine) -> None:
     assert mixed.run("rollback", "0", "--yes").returncode == 0
     assert units(mixed) == {}
     assert os.geteuid() == 0
+
+
+WAYS = pytest.mark.parametrize("way", [("container", "systemd"), ("systemd", "container")], ids=" to ".join)
+EITHER_ENGINE = pytest.mark.parametrize("rack", ENGINES[1:], indirect=True)
+
+
+def serve(rack: Rack, supervisor: str, *, good: bool = True) -> None:
+    """The whole tree: a service of that backend, and its port."""
+    for path in rack.machine.tree.iterdir():
+        path.unlink()
+    rack.write("Port", "mix-http", port=rack.port, owner="Service/mix-web")
+    spec: dict[str, object] = {"health": [{"http": {"url": f"http://127.0.0.1:{rack.port}/version"}}]}
+    if supervisor == "container":
+        spec |= {"image": IMAGE, "pull": "never", "stop": {"grace": "3s"}, "command": HTTPD}
+        spec["ports"] = [{"host": rack.port, "target": 80}]
+    else:
+        command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(rack.port)]
+        spec |= {"scope": "user", "command": command, "workingDirectory": str(rack.machine.folder / "served")}
+    rack.write("Service", "mix-web", supervisor=supervisor, **spec, **({} if good else {"verify": FALSE}))
+
+
+def served(rack: Rack, supervisor: str) -> dict[str, object]:
+    """What stands once it was applied there."""
+    serve(rack, supervisor)
+    done = rack.machine.apply()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return rack.stands()
+
+
+@EITHER_ENGINE
+@WAYS
+def test_a_service_moves_with_its_port_and_back(rack: Rack, way: tuple[str, str]) -> None:
+    old, new = way
+    before, ids = served(rack, old), [row.id for row in rack.rows()]
+    serve(rack, new, good=False)
+    plan = rack.machine.run("plan", "desired")
+    assert f"Service/mix-web is down while it moves from {old} to {new}" in plan.stdout, plan.stdout
+    failed = rack.machine.apply()
+    assert failed.returncode == 7, failed.stdout + failed.stderr
+    assert (rack.stands(), [row.id for row in rack.rows()]) == (before, ids)  # the very same container
+    assert rack.machine.run("release", "--quarantine", "all").returncode == 0
+
+    assert served(rack, new) != before
+    assert rack.orphans() == []
+    assert rack.machine.run("plan", "desired", "--detailed-exitcode").returncode == 0
+    back = rack.machine.run("rollback", "--yes")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert (rack.stands(), rack.orphans()) == (before, [])
+
+
+@EITHER_ENGINE
+@WAYS
+@pytest.mark.slow
+@pytest.mark.parametrize("good", [True, False], ids=["converged", "restored"])
+def test_killed_in_a_move_with_a_port_nothing_is_lost(
+    rack: Rack, way: tuple[str, str], good: bool, request: pytest.FixtureRequest, record_property: Note
+) -> None:
+    old, new = way
+    theirs, before = rack.theirs(), served(rack, old)
+    serve(rack, new, good=good)
+    done, boundaries = run_to(rack.machine, 0, *APPLY)
+    assert done.returncode == (0 if good else 7), done.stdout + done.stderr
+    final = rack.stands()
+
+    def attempt(number: int, _: int) -> None:
+        rack.clear()
+        assert served(rack, old) == before
+        serve(rack, new, good=good)
+        where = killed_at(rack, number, theirs)
+        if good:
+            converges(rack, where, theirs, final)
+        else:
+            is_restored(rack, where, theirs, before)
+
+    Matrix(request, "move with a port", len(boundaries)).run(attempt, record_property)

@@ -123,6 +123,8 @@ def _listed(parts: Sequence[str]) -> str:
 def awaited(step: ApplyStep, gates: dict[int, VerifyStep]) -> str:
     """`after step 5 has verified Automation/backup`, where a dependency changes as well; else empty."""
     needed = list(_needed(step, gates))
+    if room := [gate for gate in needed if gate.id == step.change.id]:
+        return f"after step {room[0].number} has verified that it is gone from {room[0].provider}"
     if not needed:
         return ""
     numbers, names = _listed([str(gate.number) for gate in needed]), _listed([str(gate.id) for gate in needed])
