@@ -80,7 +80,7 @@ def _since_applied(span: Sequence[tuple[int, ApplyStep]]) -> Sequence[tuple[int,
 def _still_adopted(span: Sequence[tuple[int, ApplyStep]]) -> ApplyStep | None:
     """The last adoption whose thing was not given back since: somebody's own, so it must never just go.
 
-    One that took back a release, which is the one that knows `exact`ly what to write, goes on with the adoption before.
+    One that took back a release knows `exact`ly what to write: the adoption before goes on.
     """
     adopted: ApplyStep | None = None
     given: list[ApplyStep | None] = []  # for each release that stands, the adoption that it ended
