@@ -22,7 +22,6 @@ from reconciler.host.readonly import ReadOnlyHost
 from reconciler.load.desired import load
 from reconciler.look import look
 from reconciler.model.address import ResourceId
-from reconciler.model.data import Json
 from reconciler.model.errors import ExitCode, ObserveError, ReconcileError
 from reconciler.model.event import Event, EventType, Listener, ignore
 from reconciler.model.frozen import dataclass
@@ -256,20 +255,21 @@ class App:
         jobs.prepare(self.folders, planned.intents, self.host.facts().runner)
         own.remember(journal, planned.snapshot.own)
         outcome = Outcome(0, ExitCode.DONE, "nothing to do")
-        if journal.rebuilt_needed:  # what the marks said is known from here on, however a rollout ends
-            found = planned.snapshot
-            journal.confirm_inventory(found.inventory if found.inventory_lost else ())
+        if planned.snapshot.inventory_lost:  # the marks are believed from here on; nothing is pruned before a success
+            journal.remember(planned.snapshot.inventory, ())
+        elif journal.rebuilt_needed:
+            journal.confirm_inventory()
         if planned.plan.steps:
             engine, back = self.engine(journal), planned.back
-            settings: dict[str, Json] = {} if back is None else {past.TARGET: back.target}
-            if self.registry.digests:
-                settings[past.PLUGINS] = dict(self.registry.digests)
+            settings = past.settings(back, self.registry.digests)
             outcome = reconcile.roll_out(
                 engine, planned.plan, verb, revision=past.stands_for(planned.request, journal), settings=settings
             )
             if back is not None and outcome.code is ExitCode.DONE:
                 past.after_rollback(journal, back, outcome.rollout)
         if outcome.code is ExitCode.DONE:
+            if journal.rebuilt_needed:
+                journal.confirm_inventory()
             if planned.decision.remember or planned.decision.forget:
                 journal.remember(planned.decision.remember, planned.decision.forget)
             if outcome.rollout:

@@ -12,6 +12,7 @@ from reconciler.engine.observe import Memory
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Cause, Change
+from reconciler.model.data import Json
 from reconciler.model.errors import ReconcileError
 from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Request
@@ -77,6 +78,12 @@ def half_undone(journal: Journal) -> RolloutRecord | None:
         if record.status is RolloutStatus.STABLE:
             return None
     return None
+
+
+def settings(back: WayBack | None, digests: Mapping[str, str]) -> dict[str, Json]:
+    """What a rollout notes of itself: where a rollback goes, and the plugins that it is made with."""
+    noted: dict[str, Json] = {} if back is None else {TARGET: back.target}
+    return noted | ({PLUGINS: dict(digests)} if digests else {})
 
 
 def plugins(journal: Journal, number: int) -> dict[str, str]:

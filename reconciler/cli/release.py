@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 def command(address: str | None, quarantine: str | None, yes: bool, output: str) -> int:
     """Give up ownership of KIND/NAME: it stays on the host without our mark, does the same, and is yours again.
 
-    What was adopted, and not changed by that or since, comes back byte for byte where it was. A container is made
-    again, because no engine can take a mark off. Take its manifest out of the tree as well, or the next plan wants
-    it back. Shows the plan and asks, unless --yes.
+    What was adopted, and not changed by that or since, comes back byte for byte where it was; of anything else the
+    plan says whether it goes on running through `reconcile exec`. A container is made again, because no engine can
+    take a mark off. Take its manifest out of the tree as well, or the next plan wants it back. Shows the plan and
+    asks, unless --yes.
 
     \b
     Examples:

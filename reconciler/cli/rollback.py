@@ -25,9 +25,9 @@ from reconciler.cli.session import (
 def command(rollout: int | None, yes: bool, output: str, accept: tuple[str, ...]) -> int:
     """Go back to how things stood after ROLLOUT; without it, undo the last stable rollout.
 
-    `reconcile rollback 0` takes everything of ours out of service and gives adopted entries back; stopped
-    containers stay for a while. What was rolled back is quarantined, so that `apply` and `watch` leave it
-    alone until it changes or is released. Shows the plan and asks, unless --yes.
+    `reconcile rollback 0` takes everything of ours out of service and gives adopted entries back. Volumes and images
+    stay, and the folders of state, launcher and cache (README: Settings). What was rolled back is quarantined, so
+    that `apply` and `watch` leave it alone until it changes or is released. Shows the plan and asks, unless --yes.
 
     \b
     Exit code: as of `reconcile apply`. `reconcile history` lists the numbers of rollouts.

@@ -224,7 +224,10 @@ class _Pass:
             provider, left = self.providers[observed.provider], observed.document
             if isinstance(provider, HasMark):
                 left = provider.unmarked(id_, observed.state, left)
-            self._give_up(observed, Action.RELEASE, Cause.REQUESTED, "released: it stays and is yours again", left)
+            wrapped = called(observed.state.attributes.get("command")) is not None
+            runner = "; it still runs through `reconcile exec`, so it needs reconciler" if wrapped else ""
+            reason = f"released: it stays and is yours again{runner}"
+            self._give_up(observed, Action.RELEASE, Cause.REQUESTED, reason, left)
             return
         reason = "released: what you had before its adoption comes back, and is yours again"
         self._give_up(observed, Action.RELEASE, Cause.REQUESTED, reason, adopted.document_before)

@@ -78,13 +78,18 @@ def _since_applied(span: Sequence[tuple[int, ApplyStep]]) -> Sequence[tuple[int,
 
 
 def _still_adopted(span: Sequence[tuple[int, ApplyStep]]) -> ApplyStep | None:
-    """The last adoption whose thing was not given back since: somebody's own, so it must never just go."""
+    """The last adoption whose thing was not given back since: somebody's own, so it must never just go.
+
+    One that took back a release knows `exact`ly what to write: the adoption before goes on.
+    """
     adopted: ApplyStep | None = None
+    given: list[ApplyStep | None] = []  # for each release that stands, the adoption that it ended
     for _, step in span:
-        if step.change.action is Action.ADOPT:
-            adopted = step
-        elif step.change.action is Action.RELEASE:
+        if step.change.action is Action.RELEASE:
+            given.append(adopted)
             adopted = None
+        elif step.change.action is Action.ADOPT:
+            adopted = given.pop() if given and step.change.exact is not None else step
     return adopted
 
 

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from reconciler.cli.main import COMMANDS, cli
+from reconciler.settings import folders
 from tests.cli.workplace import Workplace
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -44,3 +45,12 @@ def test_its_commands_and_their_options_exist(line: str) -> None:
     assert command is not None
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {word for word in words if re.fullmatch(r"--?[a-z-]+", word)} <= known | {"--help"}
+
+
+def test_its_folders_are_those_that_are_used() -> None:
+    for root in (False, True):
+        found = folders({"HOME": "/h"}, root=root)
+        for place in (found.state, found.cache, found.bin):
+            assert f"`{str(place).replace('/h', '~', 1) if not root else place}`" in README
+    moved = folders({"RECONCILER_STATE_DIR": "/x/STATE"}, root=True)
+    assert f"`{moved.bin.name}`" in README

@@ -118,7 +118,7 @@ def of(host: FakeHost) -> MacHost:
 def held(mac: MacHost, *, ours: bool) -> bytes:
     """Files with their modes, and what launchd holds (how often things ran is no content)."""
     plists = {p: c for p, c in mac.files.items() if not p.endswith(".tmp")}
-    files = {p: (c.decode("latin-1"), mac.modes[p]) for p, c in plists.items() if ours or not is_ours(c)}
+    files = {p: (c.decode("latin-1"), mac.modes.get(p)) for p, c in plists.items() if ours or not is_ours(c)}
     jobs = {
         f"{domain}/{label}": (job["path"], job["plist"], bool(job["gone_at"]))
         for domain, found in mac.launchctl.domains.items()

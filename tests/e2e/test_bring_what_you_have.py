@@ -95,7 +95,7 @@ def test_systemd(units: Machine) -> None:
     folder = unit_folder(units)
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        "mine-web.service": "[Service]\nExecStart=/bin/sleep 1234\nRestart=always\n"
+        "mine-web.service": "[Service]\nExecStart=/bin/sleep 1234\nRestart=always\nNice=5\n"
         "[Install]\nWantedBy=default.target\n",
         "mine-sweep.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
         "mine-sweep.timer": "[Timer]\nOnCalendar=*-*-* 04:30:00\n[Install]\nWantedBy=timers.target\n",
@@ -117,14 +117,26 @@ def test_systemd(units: Machine) -> None:
     assert not any((folder / name).exists() for name in files)
     ours = {path.name: path.read_text() for path in folder.glob("reconciler-*") if path.is_file()}
     assert len(ours) == 3
-    for address in ("Service/mine-web", "Automation/mine-sweep"):
+    addresses = ("Service/mine-web", "Automation/mine-sweep")
+    for address in addresses:
         fine(units.run("release", address, "--yes"))
     assert units.run("status").returncode == 0
-    left = [path.name for path in folder.iterdir() if path.is_file()]
-    assert len(left) == 3
-    assert not any("reconciler:" in (folder / name).read_text() for name in left), left
-    (service,) = (name for name in left if "web" in name)
-    assert systemctl(units, "is-active", service) == "active"
+    stand_as_before(units, files)
+    for _ in addresses:
+        fine(units.run("rollback", "--yes"))
+    assert ours == {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    fine(units.run("rollback", "0", "--yes"))
+    stand_as_before(units, files)
+
+
+def stand_as_before(machine: Machine, files: dict[str, str]) -> None:
+    folder = unit_folder(machine)
+    assert {path.name: path.read_text() for path in folder.iterdir() if path.is_file()} == files
+    for name in ("mine-web.service", "mine-sweep.timer"):
+        assert (systemctl(machine, "is-active", name), systemctl(machine, "is-enabled", name)) == (
+            "active",
+            "enabled",
+        )
 
 
 def fine_adopt(machine: Machine, address: str) -> str:

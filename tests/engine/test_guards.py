@@ -12,6 +12,7 @@ from reconciler.model.intent import PrunePolicy, Request
 from reconciler.model.resource import DriftPolicy, Protect
 from reconciler.model.state import Quarantined
 from reconciler.provider import Finding
+from reconciler.testing.builders import state
 from tests.engine.table import REVISION, address, decide, foreign, ours, owned, snapshot, text, wanted
 
 TEN = [f"r{i}" for i in range(10)]
@@ -116,6 +117,15 @@ def test_adopting_needs_exactly_one_candidate(count: int) -> None:
 def test_what_is_not_there_cannot_be_released() -> None:
     request = Request(targets=frozenset({address("a")}), release=frozenset({address("a")}))
     assert vetoes([], snapshot([], [owned("a")]), request) == ["ownership"]
+
+
+@pytest.mark.parametrize("runner", [True, False])
+def test_what_is_released_and_still_needs_our_runner_is_said_to(runner: bool) -> None:
+    found = replace(ours("a"), state=state(command=["/opt/reconcile", "exec", "a", "--", "b"] if runner else ["b"]))
+    request = Request(targets=frozenset({address("a")}), release=frozenset({address("a")}))
+    (change,) = decide([], snapshot([found], [owned("a")]), request).plan.changes
+    needs = "; it still runs through `reconcile exec`, so it needs reconciler"
+    assert change.reason == "released: it stays and is yours again" + (needs if runner else "")
 
 
 def test_a_rollback_to_nothing_refuses_what_is_in_trouble() -> None:

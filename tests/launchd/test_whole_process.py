@@ -108,12 +108,13 @@ def test_apply_update_roll_back_and_prune_as_a_person_would(mac: Mac) -> None:
     assert [path.name for path in mac.agents.iterdir()] == ["reconciler.automation.brief.plist"]
 
 
-def test_import_and_adopt_leave_nothing_to_do(mac: Mac) -> None:
+def test_what_was_imported_and_adopted_leaves_nothing_to_do_and_comes_back_as_it_was(mac: Mac) -> None:
     import plistlib
 
     mac.agents.mkdir(parents=True)
     plist = {"Label": "com.example.backup", "ProgramArguments": ["/bin/backup"], "StartInterval": 420}
-    (mac.agents / "com.example.backup.plist").write_bytes(plistlib.dumps(plist))
+    mine = plistlib.dumps(plist)
+    (mac.agents / "com.example.backup.plist").write_bytes(mine)
     done = mac.run("import", "launchd", "--out", "desired")
     assert done.returncode == 0, done.stdout + done.stderr
     done = mac.run("adopt", "Automation/backup", "desired", "--yes")
@@ -123,11 +124,14 @@ def test_import_and_adopt_leave_nothing_to_do(mac: Mac) -> None:
     assert mac.run("plan", "desired", "--detailed-exitcode").returncode == 0
     done = mac.run("release", "Automation/backup", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    (left,) = mac.agents.iterdir()
-    assert plistlib.loads(left.read_bytes())["ProgramArguments"][-2:] == ["--", "/bin/backup"]
-    assert len(mac.jobs()) == 1
+    assert [(path.name, path.read_bytes()) for path in mac.agents.iterdir()] == [("com.example.backup.plist", mine)]
+    assert mac.jobs() == {}  # nor was it loaded before
     status = mac.run("status")
     assert "1 owned" not in status.stdout
+    assert mac.run("rollback", "--yes").returncode == 0
+    assert list(mac.jobs()) == ["reconciler.automation.backup"]
+    assert mac.run("rollback", "0", "--yes").returncode == 0
+    assert [(path.name, path.read_bytes()) for path in mac.agents.iterdir()] == [("com.example.backup.plist", mine)]
 
 
 def test_self_is_an_agent_that_trees_leave_alone(mac: Mac) -> None:

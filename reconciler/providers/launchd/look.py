@@ -246,6 +246,10 @@ class _Look:
             for file in foreign[scope]:
                 if file.plist and file.plist.get("ProgramArguments") == argv:
                     state = state_of(item.id, file, self._here)
+                    if (
+                        item.id.kind == "Automation"
+                    ):  # without a folder launchd starts it in /, and a manifest at home
+                        state = State({"directory": "/", **state.attributes})
                     found.append(self._observed(item.id, file, state, Ownership.FOREIGN, None))
         return found
 

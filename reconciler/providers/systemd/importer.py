@@ -14,6 +14,7 @@ from reconciler.model.data import Json
 from reconciler.model.errors import HostError, ObserveError, UnsupportedSpec
 from reconciler.model.resource import Resource, Source
 from reconciler.model.schedule import ScheduleError, normalise
+from reconciler.model.state import State
 from reconciler.provider import Imported
 from reconciler.providers.systemd.canonical import canonical
 from reconciler.providers.systemd.look import Look
@@ -57,13 +58,21 @@ def foreign(host: Host, user: str | None) -> tuple[Imported, ...]:
         raise ObserveError(f"cannot look at the units: {error.message}", hint=error.hint) from error
 
 
+def understood(other: Other, look: Look) -> Mapping[str, Json] | None:
+    """What a unit does, in the attributes of ours; None where no manifest could say it."""
+    try:
+        return _state(other.kind, _spec(other, look)[0]).attributes
+    except _Cannot:
+        return None
+
+
 def _imported(other: Other, look: Look, taken: set[str]) -> Imported:
     where = f"{look.manager.folder}/{other.main}"
     try:
         spec, notes = _spec(other, look)
         name = _name(other.main, taken)
         manifest: dict[str, Json] = {"apiVersion": "reconciler/v1", "kind": other.kind, "metadata": {"name": name}}
-        _fitting(other.kind, spec)
+        _state(other.kind, spec)
         return Imported(where, other.text(), {**manifest, "spec": spec}, None, notes)
     except _Cannot as error:
         return Imported(where, other.text(), None, str(error))
@@ -160,14 +169,14 @@ def _span(text: str) -> str:
     return f"{match[1]}{short}"
 
 
-def _fitting(kind: str, spec: Mapping[str, Json]) -> None:
-    """Whether a manifest would be taken, by the kind itself and by this provider."""
+def _state(kind: str, spec: Mapping[str, Json]) -> State:
+    """What a manifest would ask for, if the kind itself and this provider take it."""
     from reconciler.kinds.automation import Automation
     from reconciler.kinds.service import Service
 
     try:
         loaded = (Automation if kind == "Automation" else Service).spec_data(spec)
-        canonical(Resource(ResourceId(kind, "x" * 30), loaded, Source("", 0)))
+        return canonical(Resource(ResourceId(kind, "x" * 30), loaded, Source("", 0)))
     except ValueError as error:
         raise _Cannot(f"a manifest would refuse it: {error}") from None
     except UnsupportedSpec as error:

@@ -116,7 +116,7 @@ def _in_the_way(
             Observed(
                 id=id_,
                 provider=PROVIDER,
-                state=State({"scope": scope, **other.attributes()}),
+                state=State({**_does(other, look), "scope": scope}),
                 ownership=Ownership.FOREIGN,
                 where=f"{look.manager.folder}/{other.main}",
                 document=other.text(),
@@ -125,3 +125,11 @@ def _in_the_way(
             for other in same
         ]
     return found
+
+
+def _does(other: Other, look: Look) -> dict[str, Json]:
+    """What a unit of somebody else does: as ours would say it, as far as a manifest can."""
+    from reconciler.providers.systemd.importer import understood  # loads the kinds: needed for a twin only
+
+    found = understood(other, look)
+    return other.attributes() if found is None else {**found, "unit": other.main}
