@@ -48,6 +48,7 @@ def memory(journal: Journal, applying: str | None) -> Memory:
         quarantine=journal.quarantine(),
         notices=tuple(notices + left_behind(journal)),
         mask_key=journal.mask_key(),
+        several=journal.several(),
     )
 
 

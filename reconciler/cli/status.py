@@ -81,6 +81,7 @@ def _status(app: App, journal: Journal, planned: Planned | None, unseen: Abstrac
     from reconciler.cli.render.rollout import Status
     from reconciler.journal.lock import holder
     from reconciler.model.change import Cause
+    from reconciler.model.state import Ownership
     from reconciler.past import half_undone, left_behind
 
     stable, failed = journal.stable(), half_undone(journal)
@@ -93,6 +94,9 @@ def _status(app: App, journal: Journal, planned: Planned | None, unseen: Abstrac
     drifted = sum(c.cause is Cause.DRIFT for c in changes) + sum(skip.drift for skip in skipped)
     looked_at = planned.snapshot.facts.keys() | planned.snapshot.unsupported.keys() if planned else frozenset()
     unsupported = planned.snapshot.unsupported if planned else {}
+    ours = {item.id for item in planned.snapshot.found if item.ownership is Ownership.OURS} if planned else set()
+    nobody_lists = ours - {entry.id for entry in inventory}
+    unlisted = tuple(f"{skip.id} {skip.reason}" for skip in skipped if skip.id in nobody_lists)
     return Status(
         host=app.host.facts(),
         path=str(app.path),
@@ -107,7 +111,7 @@ def _status(app: App, journal: Journal, planned: Planned | None, unseen: Abstrac
         half_undone=failed.number if failed else None,
         lock_holder=str(found) if found else f"nobody; {watching} keeps watch" if watching else None,
         backends={name: unsupported.get(name) for name in sorted(looked_at)} if planned else None,
-        notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal)),
+        notices=(*((journal.set_aside,) if journal.set_aside else ()), *left_behind(journal), *unlisted),
         unwell=unwell,
         remedy=_remedy(app, unwell),
     )

@@ -24,6 +24,7 @@ class Memory:
     quarantine: tuple[Quarantined, ...]
     notices: tuple[str, ...]
     mask_key: str
+    several: frozenset[str] = frozenset()  # backends that have had more than one keeper
 
 
 class Supports:
@@ -70,9 +71,10 @@ def observe(
     support = support or Supports(host, providers)
     wanted = wanted_by_provider(intents, memory.inventory)
     for name in sorted(providers):
-        # After a loss any backend may hold something of ours; otherwise only those that somebody speaks of.
+        # After a loss any backend may hold something of ours, and so may one that has had several keepers; otherwise
+        # only those that somebody speaks of.
         needed = name in wanted or name in also
-        if not (needed or memory.inventory_lost) or support(name) is not None:
+        if not (needed or memory.inventory_lost or name in memory.several) or support(name) is not None:
             continue
         try:
             observation = providers[name].observe(support.host(name), wanted.get(name, ()))

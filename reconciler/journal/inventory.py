@@ -17,6 +17,7 @@ from reconciler.model.state import Owned, Quarantined
 
 _CONFIRMED = "inventory_confirmed"
 _SELF = "self"
+_KEEPER = "keeper "  # and a backend, and who kept something for it; the value is the backend
 _KEPT = 20  # resources of `reconcile self` that are remembered, for rollbacks to what was installed before
 
 
@@ -33,6 +34,17 @@ def change(connection: sqlite3.Connection, owned: Sequence[Owned], disowned: Ite
         "INSERT OR REPLACE INTO inventory (kind, name, entry) VALUES (?, ?, ?)",
         [(entry.id.kind, entry.id.name, pack(entry)) for entry in owned],
     )
+    keepers = {(entry.provider, entry.keeper) for entry in owned if entry.keeper}
+    connection.executemany(
+        "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)",
+        [(f"{_KEEPER}{provider} {keeper}", provider) for provider, keeper in sorted(keepers)],
+    )
+
+
+def several(connection: sqlite3.Connection) -> frozenset[str]:
+    """Backends that have had more than one keeper: what one of them still has may be in no inventory."""
+    query = "SELECT value FROM meta WHERE substr(key, 1, ?) = ? GROUP BY value HAVING count(*) > 1"
+    return frozenset(name for (name,) in connection.execute(query, (len(_KEEPER), _KEEPER)))
 
 
 def is_confirmed(connection: sqlite3.Connection) -> bool:

@@ -110,6 +110,10 @@ class Journal:
         """What we own, sorted by address."""
         return self._read(inventory.entries)
 
+    def several(self) -> frozenset[str]:
+        """Backends that have had more than one keeper, such as two container engines."""
+        return self._read(inventory.several)
+
     def own(self) -> tuple[Resource, ...]:
         """The resources of `reconcile self`, newest first; those that the inventory knows in that state stand."""
         return self._read(inventory.own)

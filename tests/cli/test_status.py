@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from reconciler.model.address import ResourceId
+from tests.cli import rollouts
 from tests.cli.workplace import Workplace
 
 SERVICE = """\
@@ -52,3 +54,17 @@ def test_all_is_well_again_once_it_can_be_looked_at(halved: Workplace) -> None:
     ran = halved.run("status")
     assert ran.code == 0
     assert "everything is as the manifests ask" in ran.out
+
+
+def test_what_carries_our_mark_and_is_in_no_inventory_is_named(workplace: Workplace) -> None:
+    workplace.manifest("backup")
+    workplace.manifest("forgotten")
+    assert workplace.run("apply", "--yes").code == 0
+    with rollouts.journal(workplace.state) as journal:
+        journal.remember((), [ResourceId("Automation", "forgotten")])
+    (workplace.folder / "desired/forgotten.yaml").unlink()
+    said = "Automation/forgotten carries our mark but is not in the inventory"
+    assert said in workplace.run("status").out
+    workplace.manifest("forgotten")
+    assert workplace.run("apply", "--yes").code == 0
+    assert said not in workplace.run("status").out

@@ -541,3 +541,27 @@ def test_another_reconciler_on_the_same_engine_keeps_its_containers(other: dict[
     delete(mine, service("db"))
     assert status(mine, "web") == "running"
     assert [item.ownership for item in seen(theirs).values()] == [Ownership.OURS]
+
+
+def published(host: int, address: str = "127.0.0.1", protocol: str = "tcp") -> dict[str, Json]:
+    return {"ports": [{"host": host, "target": 80, "address": address, "protocol": protocol}]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (published(8081), published(8081), "tcp port 8081 of 127.0.0.1"),
+        (published(8081), published(8081, "0.0.0.0"), "tcp port 8081 of 0.0.0.0"),
+        (published(8081), published(8082), None),
+        (published(8081), published(8081, "127.0.0.2"), None),
+        (published(8081, "0.0.0.0"), published(8081, "::"), None),
+        (published(8081), published(8081, protocol="udp"), None),
+        (published(8081), {**published(8081), "status": "stopped"}, None),
+    ],
+)
+def test_two_containers_do_not_publish_one_port(one: Any, other: Any, said: str | None) -> None:
+    made = change("Service/web", None, State(one), provider="container")
+    after = {made.id: State(one), service("api").id: State(other)}
+    messages = [finding.message for finding in PROVIDER.review({}, after, [made])]
+    assert messages == ([f"Service/api and Service/web both publish {said}: only one can have it"] if said else [])
+    assert PROVIDER.review({}, after, [change("Service/else", None, State({}), provider="container")]) == ()

@@ -83,7 +83,14 @@ class World:
     def decide(self, journal: Journal, *resources: Resource, request: Request = Request()) -> Decision:
         content = digest([[str(r.id), dict(r.spec), len(r.verify.probes)] for r in resources])
         desired = Desired("notes", Revision(content), tuple(sorted(resources, key=lambda r: r.id)))
-        memory = Memory(journal.inventory(), journal.rebuilt_needed, journal.quarantine(), (), journal.mask_key())
+        memory = Memory(
+            journal.inventory(),
+            journal.rebuilt_needed,
+            journal.quarantine(),
+            (),
+            journal.mask_key(),
+            journal.several(),
+        )
         support = Supports(self.host, self.providers)
         wanted = intents(desired.resources, self.providers, self.host.facts(), memory.inventory, support)
         snapshot = observe(self.host, self.providers, wanted, memory, support)

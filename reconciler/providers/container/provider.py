@@ -70,12 +70,12 @@ class Container:
     def review(
         self,
         facts: Mapping[str, Json],
-        after: Mapping[ResourceId, State],  # noqa: ARG002
+        after: Mapping[ResourceId, State],
         changes: Sequence[Change],
     ) -> tuple[Finding, ...]:
         from reconciler.providers.container.review import review
 
-        return review(facts, changes)
+        return review(facts, after, changes)
 
     def health(self, host: Host, ids: Sequence[ResourceId]) -> Ills:
         from reconciler.providers.container.health import health

@@ -1,12 +1,15 @@
-"""Review: containers of somebody else in the way, and what is down while it is made again. Pure."""
+"""Review: containers in each other's way or in that of somebody else's, and what is down meanwhile. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import cast
 
+from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Change, Danger, Hazard
 from reconciler.model.data import Json
+from reconciler.model.port import Claim
 from reconciler.model.state import State
 from reconciler.provider import Finding
 from reconciler.providers.container.spec import as_made, collide
@@ -17,9 +20,38 @@ _MARKED = {
 }
 
 
-def review(facts: Mapping[str, Json], changes: Sequence[Change]) -> tuple[Finding, ...]:
+def review(
+    facts: Mapping[str, Json], after: Mapping[ResourceId, State], changes: Sequence[Change]
+) -> tuple[Finding, ...]:
     """Refusals first, then hazards in the order of the changes."""
-    return (*_in_the_way(facts, changes), *_passing(facts, changes), *_downtime(changes))
+    refused = (*_in_the_way(facts, changes), *_passing(facts, changes), *_one_port(after, changes))
+    return (*refused, *_downtime(changes))
+
+
+def _one_port(after: Mapping[ResourceId, State], changes: Sequence[Change]) -> list[Finding]:
+    """Two containers that would publish one port of this machine, where at least one of them is new to it."""
+    changed = {change.id for change in changes}
+    held: dict[tuple[str, int], list[tuple[ResourceId, Claim]]] = {}
+    for id_, state in sorted(after.items()):
+        ports = state.attributes.get("ports", ()) if "status" not in state.attributes else ()
+        for port in cast("Sequence[Mapping[str, Json]]", ports):
+            claim = Claim(str(port["protocol"]), cast(int, port["host"]), str(port["address"]))
+            held.setdefault((claim.protocol, claim.port), []).append((id_, claim))
+    return [
+        Finding(
+            f"{one} and {other} both publish {first}: only one can have it",
+            (one, other),
+            "take it out of one of them, or choose another `host` port",
+        )
+        for group in held.values()
+        for (one, first), (other, second) in combinations(group, 2)
+        if one != other and changed & {one, other} and _meet(first, second)
+    ]
+
+
+def _meet(one: Claim, other: Claim) -> bool:
+    """An engine opens `::` for IPv6 alone."""
+    return one.met_by(*other) and (":" in one.address) == (":" in other.address)
 
 
 def _in_the_way(facts: Mapping[str, Json], changes: Sequence[Change]) -> list[Finding]:

@@ -35,11 +35,13 @@ def facts(host: Host, claims: Sequence[Claim], moves: Mapping[str, tuple[Claim, 
         why = None if seen else _attempt(host, claim)
         if why is not None:
             tried[key(claim)] = why
-    others = {id_: names for id_, (old, new) in moves.items() if (names := _others(listeners, old, new))}
+    others: dict[str, Json] = {
+        id_: names for id_, (old, new) in moves.items() if (names := _others(listeners, old, new))
+    }
     return {"listeners": [_fact(one) for one in listeners], "tried": tried, "others": others, **_special(host)}
 
 
-def _others(listeners: Sequence[Listener], old: Claim, new: Claim) -> list[Json]:
+def _others(listeners: Sequence[Listener], old: Claim, new: Claim) -> Sequence[Json]:
     """Who listens where an owner wants to move and is not the process that listens where it is now."""
     own = [one for one in listeners if old.met_by(one.protocol, one.port, one.address) and one.pid is not None]
     there = [one for one in listeners if new.met_by(one.protocol, one.port, one.address)] if own else []

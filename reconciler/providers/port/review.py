@@ -69,8 +69,7 @@ def _moved(facts: Mapping[str, Json], changes: Sequence[Change]) -> list[Finding
 
 
 def _leaves(change: Change, wanted: Claim) -> bool:
-    left = change.before and claim(change.before)
-    return left is not None and wanted.met_by(left.protocol, left.port, left.address)
+    return change.before is not None and wanted.met_by(*claim(change.before))
 
 
 def _in_use(facts: Mapping[str, Json], id_: ResourceId, state: State) -> Finding | None:
