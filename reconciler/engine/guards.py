@@ -38,7 +38,8 @@ def guard(
 ) -> Verdict:
     """Every guard over one difference. Vetoes come in a fixed order, then by address."""
     findings = (*_findings(difference.changes, snapshot, providers), *left_running(difference.changes, snapshot))
-    changes = moving(tuple(_with_hazards(change, findings) for change in difference.changes), intents, snapshot)
+    room = making_room(difference, intents, snapshot)
+    changes = tuple(moving(_with_hazards(change, findings), room) for change in difference.changes)
     vetoes = (
         *difference.vetoes,
         *backend(changes, snapshot),
@@ -133,14 +134,11 @@ def left_running(changes: Sequence[Change], snapshot: Snapshot) -> tuple[Finding
     return tuple(found)
 
 
-def moving(changes: Sequence[Change], intents: Sequence[Intent], snapshot: Snapshot) -> tuple[Change, ...]:
+def moving(change: Change, room: Mapping[Place, str]) -> Change:
     """What moves is down where it must leave its port first; no backend can know that. A hazard, and no refusal."""
-    room = making_room(changes, intents, snapshot)
-    return tuple(_down(each, room[each.place]) if each.place in room else each for each in changes)
-
-
-def _down(change: Change, new: str) -> Change:
-    way = f"from {change.provider} to {new}"
+    if change.place not in room:
+        return change
+    way = f"from {change.provider} to {room[change.place]}"
     message = f"{change.id} is down while it moves {way}: only one of them can hold its port"
     return replace(change, hazards=(*change.hazards, Hazard(Danger.DOWNTIME, message)))
 

@@ -37,7 +37,7 @@ def plan(
     wanted = {intent.id: intent for intent in intents}
     graph = _Graph(wanted, snapshot, request, difference, providers, frozenset(change.id for change in changes))
     removals = [change for change in changes if change.action is Action.DELETE]
-    room = making_room(changes, intents, snapshot)
+    room = making_room(difference, intents, snapshot)
     for level in levels(changes, wanted):
         ids = {change.id for change in level}
         graph.add_level(level, [change for change in removals if change.place in room and change.id in ids])

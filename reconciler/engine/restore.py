@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.model.address import Place, ResourceId
@@ -60,7 +60,14 @@ def restore(
         changes += [_removal(item, why) for item in others if item.trouble is None]
         hint = "repair it by hand, then roll back again"
         vetoes += [Veto("ownership", item.trouble, item.id, hint) for item in others if item.trouble is not None]
-    return Difference(tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned)
+    return Difference(
+        tuple(changes), tuple(skipped), tuple(vetoes), 0, (), (), owned, made_room=frozenset(_made_room(steps))
+    )
+
+
+def _made_room(steps: Sequence[tuple[int, ApplyStep]]) -> Iterator[ResourceId]:
+    """No manifest says on the way back which service has a port: the order of the way there does."""
+    return (step.change.id for _, step in steps if step.change.action is Action.DELETE and not step.after_all)
 
 
 def _spans(steps: Sequence[tuple[int, ApplyStep]]) -> dict[Place, list[tuple[int, ApplyStep]]]:

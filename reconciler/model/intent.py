@@ -70,3 +70,4 @@ class Difference:
     forget: tuple[ResourceId, ...]
     owned: Mapping[ResourceId, Owned]  # entry of each changed resource once its change is done
     untouched: int = 0  # wanted resources that are no target of this pass
+    made_room: frozenset[ResourceId] = frozenset()  # on a way back: what left its port first when it moved

@@ -237,6 +237,15 @@ def test_what_somebody_claims_is_a_port_without_any_in_a_state(tmp_path: Path) -
     assert [verb for verb, *_ in order(world.planned(plain, claim()))][:3] == ["delete", "verify", "create"]
 
 
+def test_a_rollback_knows_of_a_port_that_only_the_manifest_named(tmp_path: Path) -> None:
+    named = replace(PROGRAM, spec={**PROGRAM.spec, "ports": [{"host": NUMBER, "target": NUMBER}]})
+    world = begun(tmp_path, (service("web", supervisor="container"),))
+    assert world.apply(named).code is ExitCode.DONE
+    assert roll_back(world).code is ExitCode.DONE
+    assert world.provider() == "container"
+    assert world.programs.user.active == set()
+
+
 def test_what_moves_without_a_port_stands_in_its_new_place_first_and_is_never_down(tmp_path: Path) -> None:
     world = begun(tmp_path, (service("web", supervisor="container"), BESIDE))
     plan = world.planned(PROGRAM, BESIDE)

@@ -12,6 +12,7 @@ from reconciler.model.resource import Probe, Revision
 from reconciler.model.state import HostFacts
 from tests.render.build import CRONTAB, change, create, delete, plan_of
 from tests.render.meddled import drift_units
+from tests.render.moved import moved
 
 
 def updates() -> list[Change]:
@@ -290,6 +291,7 @@ CASES: dict[str, Callable[[], Plan]] = {
     "notices": notices,
     "probes": probes,
     "dependent": dependent,
+    "moved": moved,
     "thousand": thousand,
     "hostile": hostile,
 }
