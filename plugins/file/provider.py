@@ -96,7 +96,9 @@ class Files:
             try:
                 _carry_out(host, change)
             except HostError as error:
-                raise Hindered(f"cannot {change.action} {change.id}: {error.message}", hint="plan again") from error
+                raise Hindered(
+                    f"cannot {change.action} {change.id}: {error.message}", hint=error.hint or "plan again"
+                ) from error
             except _NotAFile as error:
                 raise ApplyError(f"cannot {change.action} {change.id}: {error}", hint="plan again") from error
 

@@ -40,16 +40,19 @@ def command(address: str, path: Path, yes: bool, output: str, accept: tuple[str,
     """
     from reconciler.cli.rollout import roll_out
     from reconciler.model.errors import ReconcileError
+    from reconciler.provider import HasImport
 
     ids = addresses([address])
     with Signals() as signals:
         app = application(path, listener=progress(sys.stderr), signals=signals)
         desired = app.load()
         if not ids <= {resource.id for resource in desired.resources}:
-            raise ReconcileError(
-                f"cannot adopt {address}: no manifest in {path} describes it",
-                hint="`reconcile import crontab` writes manifests for the entries that exist",
-            )
+            (kind,) = {id_.kind for id_ in ids}
+            backends = [one for one in app.registry.providers.values() if kind in one.kinds]
+            names = sorted(one.name for one in backends if isinstance(one, HasImport))
+            listed = " or ".join(f"`reconcile import {name}`" for name in names)
+            hint = f"{listed} writes manifests for what exists" if listed else "write its manifest first"
+            raise ReconcileError(f"cannot adopt {address}: no manifest in {path} describes it", hint=hint)
         request = app.request(targets=ids, adopt=ids, accept=frozenset(accept))
         return roll_out(
             app,

@@ -44,6 +44,9 @@ def command(source: str, user: str | None, out: Path | None) -> int:
     Examples:
       reconcile import crontab --out desired
       reconcile import compose.yaml --out desired
+
+    \b
+    Exit code: 0, or 1 where SOURCE cannot be read or nothing of a file can be carried over.
     """
     from reconciler.cli.importing import is_file, of_backend, of_file
 
@@ -67,7 +70,7 @@ def command(source: str, user: str | None, out: Path | None) -> int:
         sys.stderr.write(f"Wrote {_count(good)} to {out}.\n")
     if good:
         sys.stderr.write(_next(good, out, f"{source} --user {user}" if user else source, file=file))
-    return 0
+    return 0 if good or not file else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def _process(one: Listener) -> str:
     from reconciler.cli.render.characters import visible
 
     if one.pid is None:
-        return "a process that you may not see"
+        return "a process that cannot be seen from here"
     return f"{visible(one.program or 'unnamed')} ({one.pid})"
 
 

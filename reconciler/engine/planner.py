@@ -18,7 +18,7 @@ from reconciler.model.intent import Difference, Intent, Request
 from reconciler.model.plan import ApplyStep, Plan, Step, VerifyStep, Veto
 from reconciler.model.resource import Desired, Probe, VerifyPolicy
 from reconciler.model.state import Owned, Snapshot
-from reconciler.provider import Provider
+from reconciler.provider import HasHealth, Provider
 
 LISTENING = "listening"  # the probe that a claim implies; its option `owner` names who is to listen
 
@@ -171,7 +171,7 @@ class _Graph:
                 within=policy.within,
                 stable_for=policy.stable_for,
                 probes=(*policy.probes, *(self.claimed.get(str(change.id), ()) if keeps else ())),
-                backend=keeps and not accepted,
+                backend=keeps and not accepted and isinstance(self.providers[change.provider], HasHealth),
             )
         )
         self.gates[change.id] = number

@@ -176,7 +176,8 @@ def _trouble(verb: str, path: Path, *, absent: bool = True) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         if absent:
             raise _Absent from error
-        raise HostError(f"cannot {verb} {path}: its folder {path.parent} does not exist") from error
+        cause = "takes no such file" if path.parent.is_dir() else "does not exist"
+        raise HostError(f"cannot {verb} {path}: its folder {path.parent} {cause}") from error
     except OSError as error:
         cause = (error.strerror or str(error)).lower()
         raise HostError(f"cannot {verb} {path}: {cause}", hint=_HINTS.get(error.errno or 0)) from error

@@ -56,7 +56,8 @@ def user_id(name: str) -> int:
     try:
         return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
     except KeyError:
-        raise HostError(f"cannot find the user {name}: there is no such account") from None
+        cause = "there is no such account"
+        raise HostError(f"cannot find the user {name}: {cause}", hint="create it, or correct the manifest") from None
 
 
 def group_id(name: str) -> int:

@@ -34,8 +34,8 @@ def _state_path(value: object) -> str:
     return found
 
 
-def _words(*choices: str) -> Any:
-    return (PlainValidator(one_of(*choices)), WithJsonSchema({"enum": list(choices)}))
+def _words(*choices: str, hint: str | None = None) -> Any:
+    return (PlainValidator(one_of(*choices, hint=hint)), WithJsonSchema({"enum": list(choices)}))
 
 
 HostName = Annotated[str, PlainValidator(text), WithJsonSchema({"type": "string"})]
@@ -62,7 +62,9 @@ class PlacementSpec(Model):
 
     hosts: list[HostName] = Field(default_factory=list, description="Names of hosts; any of them.")
     labels: dict[str, Text] = Field(default_factory=dict, description="Labels that the host must have.")
-    platform: Annotated[str, *_words("linux", "darwin")] | None = Field(None, description="linux or darwin.")
+    platform: Annotated[str, *_words("linux", "darwin", hint="darwin is macOS")] | None = Field(
+        None, description="linux or darwin."
+    )
 
 
 class CommonSpec(Model):

@@ -137,14 +137,14 @@ def variable_name(name: str) -> str:
     return name
 
 
-def one_of(*choices: str) -> Callable[[object], str]:
+def one_of(*choices: str, hint: str | None = None) -> Callable[[object], str]:
     """A validator for a word from a short list."""
 
     def check(value: object) -> str:
         if isinstance(value, str) and value in choices:
             return value
         listed = " or ".join([", ".join(choices[:-1]), choices[-1]])
-        raise Invalid(f"must be {listed}, found {type_name(value)}")
+        raise Invalid(f"must be {listed}, found {type_name(value)}", hint=hint)
 
     return check
 

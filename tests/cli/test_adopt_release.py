@@ -40,3 +40,21 @@ def test_a_variable_that_the_manifest_leaves_out_is_a_danger_with_its_name(workp
     assert "data loss: the variable FOO that stood above it is not in the manifest: it will run without it" in said
     assert "under environment, as `reconcile import crontab` does" in said
     assert f"data loss: MAILTO stood above it and reaches it no more: its output is mailed to {own_name()}" in said
+
+
+def test_without_a_manifest_the_backends_that_can_write_one_are_named(workplace: Workplace) -> None:
+    workplace.manifest("a")
+    for address, hint in (
+        (
+            "Automation/x",
+            "`reconcile import crontab` or `reconcile import launchd` or `reconcile import systemd` writes",
+        ),
+        (
+            "Service/x",
+            "`reconcile import container` or `reconcile import launchd` or `reconcile import systemd` writes",
+        ),
+        ("Port/x", "write its manifest first"),
+    ):
+        ran = workplace.run("adopt", address, "--yes")
+        assert ran.code == 1
+        assert hint in ran.err

@@ -265,3 +265,10 @@ def test_a_compose_file_that_cannot_be_read_is_an_error(
     ran = workplace.run("import", "none.yaml")
     assert (ran.code, ran.out) == (1, "")
     assert message in ran.err
+
+
+def test_a_compose_file_without_services_is_a_failure(workplace: Workplace) -> None:
+    workplace.write("compose.yaml", "volumes: {}\n")
+    ran = workplace.run("import", "compose.yaml")
+    assert ran.code == 1
+    assert "it has no services" in ran.err

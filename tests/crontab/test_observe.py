@@ -77,6 +77,7 @@ def test_every_way_to_say_that_there_is_no_crontab_counts_as_empty(desk: Any, st
         (2, b"", b"no crontab for tester\n", "status 2"),
         (-9, b"", b"", "killed by signal 9"),
         (1, b"# half a table\n", b"no crontab for tester\n", "status 1"),
+        (127, b"", b"", "status 127"),
         (0, b"# x\0y\n", b"", "NUL"),
     ],
 )
@@ -86,6 +87,8 @@ def test_any_other_failure_raises(desk: Any, code: int, stdout: bytes, stderr: b
     with pytest.raises(ObserveError, match="cannot read the crontab of tester") as caught:
         desk.observe()
     assert says in caught.value.message
+    odd = code in (-9, 127) or says == "NUL"
+    assert caught.value.hint == ("see what `crontab` runs on this host" if odd else None)
 
 
 def test_a_user_who_may_not_use_cron_is_told_whom_to_ask(desk: Any) -> None:

@@ -61,6 +61,9 @@ class Table:
     def apply(self, _host: object, _changes: Sequence[Change]) -> None:
         raise AssertionError("deciding must not act")
 
+    def health(self, _host: object, _ids: Sequence[ResourceId]) -> str | None:
+        return None
+
     def review(
         self, facts: Mapping[str, object], after: Mapping[ResourceId, State], changes: Sequence[Change]
     ) -> tuple[Finding, ...]:

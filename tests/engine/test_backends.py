@@ -15,6 +15,7 @@ from reconciler.host.fake import FakeHost
 from reconciler.host.protocol import Host
 from reconciler.model.errors import ExitCode, LoadError, ObserveError, UnsupportedSpec
 from reconciler.model.limits import Limits
+from reconciler.model.plan import VerifyStep
 from reconciler.model.resource import Placement, Resource
 from reconciler.model.state import HostFacts, Observation, Snapshot, State
 from reconciler.provider import Provider, Support, Supported, Unsupported, Wanted
@@ -261,3 +262,11 @@ def test_who_asks_for_it_sees_the_others_and_is_told_what_could_not_be_seen() ->
     seen = first_look(replace(named, spec={**named.spec, "scheduler": "container"}), unseen=unseen)
     assert list(unseen) == ["container"]
     assert "memory" in seen.facts
+
+
+def test_a_gate_asks_only_a_backend_that_can_say_whether_it_runs_things(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with world.journal() as journal:
+        (gate,) = [step for step in world.decide(journal, want("Note/a", "one")).plan.steps if step.number == 2]
+    assert isinstance(gate, VerifyStep)
+    assert not gate.backend

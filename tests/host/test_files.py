@@ -143,6 +143,12 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
         HOST.write(tmp_path / "no" / "a", b"x")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")
+def test_a_folder_that_takes_no_files_is_not_said_to_be_missing() -> None:
+    with pytest.raises(HostError, match="its folder /proc takes no such file"):
+        HOST.write(Path("/proc/x"), b"x")
+
+
 def test_a_path_with_a_nul_is_an_error() -> None:
     for act in (HOST.read, HOST.modified, HOST.remove, lambda path: HOST.write(path, b"")):
         with pytest.raises(HostError, match="null"):

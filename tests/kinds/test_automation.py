@@ -31,6 +31,10 @@ def hint(**fields: Any) -> str | None:
     return caught.value.errors()[0]["ctx"]["error"].hint  # type: ignore[no-any-return]
 
 
+def test_a_mac_is_called_darwin() -> None:
+    assert hint(placement={"platform": "macos"}) == "darwin is macOS"
+
+
 def test_own_fields_are_plain_data_with_defaults_filled() -> None:
     plain = spec(schedule={"every": "5m"}).plain()
     assert plain == {

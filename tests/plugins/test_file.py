@@ -234,8 +234,9 @@ def test_an_owner_that_is_not_there_changes_nothing_on_a_real_disk(tmp_path: Pat
     place = tmp_path / "motd"
     spec: dict[str, Json] = {"path": str(place), "content": "x", "mode": "0644", "owner": "no-such-user"}
     state = files().canonical(resource("File/motd", **spec))
-    with pytest.raises(ApplyError, match="no such account"):
+    with pytest.raises(ApplyError, match="no such account") as caught:
         files().apply(LocalHost(), [change("File/motd", None, state, provider="file")])
+    assert caught.value.hint == "create it, or correct the manifest"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,6 +20,9 @@ def drift_units() -> Plan:
     stop: Json = {"signal": "SIGTERM", "grace": 10}
     worker = resource("Service/worker", command=["/usr/bin/worker"], restart={"policy": "always"}, stop=stop)
     disk = resource("Automation/disk", schedule="@hourly", command=["/usr/bin/disk"], environment={"LIMIT": "95"})
+    lost = resource(
+        "Automation/lost", schedule="@daily", command=["/opt/reconcile", "exec", "lost", "--", "/usr/bin/lost"]
+    )
     web = resource("Service/web", image="web:1", restart={"policy": "always"}, stop=stop)
     down = {"activity": "stopped", "stale": True, "enabled": False}
     text = Systemd().document(disk.id, Systemd().canonical(disk)).replace("LIMIT=95", "LIMIT=99")
@@ -27,6 +30,7 @@ def drift_units() -> Plan:
         [
             _meddled(Systemd(), worker, down),
             _meddled(Systemd(), disk, {"scope": "", "text": text, "activity": "failed"}, text),
+            _meddled(Systemd(), lost, {"scope": "", "text": "only its service is left"}, "only its service is left"),
             _meddled(Container({}), web, {"status": "paused"}),
         ],
         unchanged=4,

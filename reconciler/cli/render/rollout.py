@@ -240,7 +240,8 @@ def _history_row(record: RolloutRecord, zone: tzinfo | None, mask: Mask, stable:
 def _revision(revision: Revision) -> str:
     name = revision.commit[:8] if revision.commit else f"{revision.digest[:8]} (not in git)"
     branch = f" on {revision.branch}" if revision.branch else ""
-    return f"{name}{branch}{' with uncommitted changes' if revision.dirty else ''}"
+    dirty = f" with uncommitted changes ({revision.digest[:8]})" if revision.dirty and revision.commit else ""
+    return f"{name}{branch}{dirty}"
 
 
 def _ended(record: RolloutRecord, zone: tzinfo | None) -> str:

@@ -138,7 +138,9 @@ class Reader:
         return tuple(self._field(diff, both=both) for diff in diffs)
 
     def _runs(self, change: Change) -> tuple[FieldDiff, ...]:
-        """How runs are started, bounded and judged, before and after."""
+        """How runs are started, bounded and judged, before and after, where it can be told."""
+        if any(state is not None and "command" not in state.attributes for state in (change.before, change.after)):
+            return ()
         before, after = _told(change.before, change.job_before), _told(change.after, change.job_after)
         found = field_diffs(State({"runs": before or {}}), State({"runs": after or {}}))
         if change.before is None or change.after is None or (before is None) == (after is None):

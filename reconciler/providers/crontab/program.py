@@ -217,7 +217,7 @@ def _hint(done: Completed) -> str | None:
         return "nothing was written; free some space where crontab keeps its tables"
     if b"unknown" in done.stderr:
         return "create the account, or correct `user` in the manifest"
-    return None
+    return "see what `crontab` runs on this host" if done.code < 0 or done.code in (126, 127) else None
 
 
 def _words(done: Completed) -> str:

@@ -82,7 +82,7 @@ def ask(host: Host, scope: Scope) -> Instance | Silent:
     if not folder.startswith("/") or not folder.endswith(f"/systemd/{scope}"):
         raise ObserveError(
             f"cannot tell where the {scope} manager of systemd keeps units: it says {about.get('UnitPath', '')!r}",
-            hint="unset SYSTEMD_UNIT_PATH",
+            hint="unset SYSTEMD_UNIT_PATH" if path else "see what `systemctl` runs on this host",
         )
     times = [_time(about.get(name, "")) for name in ("UnitsLoadTimestamp", "UnitsLoadFinishTimestamp")]
     return Instance(scope, folder, path, max((time for time in times if time is not None), default=None))
