@@ -101,7 +101,7 @@ def ending(outcome: Outcome) -> str:
     number = f"Rollout {outcome.rollout}"
     match outcome.code:
         case ExitCode.DONE:
-            return f"{number}: {outcome.message}. `reconcile rollback` takes it back."
+            return f"{number}: {outcome.message}.{f' {outcome.hint}.' if outcome.hint else ''}"
         case ExitCode.ROLLED_BACK:
             return f"{number} failed and was rolled back: {_failure(outcome)}\nThe host is as it was before."
         case ExitCode.STALE:
