@@ -65,7 +65,8 @@ def left_behind(journal: Journal) -> list[str]:
     return [
         (
             f"Rollout {failed.number} failed and could not be undone completely. Still as it left them: "
-            f"{', '.join(left) or 'nothing that is known'}. Repair what stands in the way, then `reconcile resume`."
+            f"{', '.join(left) or 'nothing that is known'}. "
+            "Repair what stands in the way: the next apply, or `reconcile resume`, tries again."
         )
     ]
 
@@ -167,7 +168,7 @@ def _before_the_last_change(journal: Journal, stable: list[RolloutRecord]) -> in
 
 
 def _in_force(journal: Journal, stable: list[RolloutRecord]) -> dict[int, list[RolloutRecord]]:
-    """For each rollout, those whose changes stood after it, oldest first: a rollback brings back those of its target."""
+    """For each rollout, those whose changes stood after it, oldest first: a rollback brings its target's back."""
     forces: dict[int, list[RolloutRecord]] = {}
     force: list[RolloutRecord] = []
     for record in stable:

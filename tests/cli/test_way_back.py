@@ -25,9 +25,8 @@ def done(workplace: Workplace, *command: str) -> Ran:
 def hours(workplace: Workplace) -> list[int]:
     """The hour of each entry that is installed."""
     table = workplace.tables / own_name()
-    return (
-        [int(found) for found in re.findall(r"^0 (\d+) ", table.read_text(), re.MULTILINE)] if table.exists() else []
-    )
+    lines = table.read_text() if table.exists() else ""
+    return [int(found) for found in re.findall(r"^0 (\d+) ", lines, re.MULTILINE)]
 
 
 def offered(ran: Ran) -> list[str]:
