@@ -128,3 +128,16 @@ def test_a_rollback_that_was_interrupted_keeps_away_what_ran_as_well(
     assert offered(resumed) == ["rollback", "2"]
     assert workplace.run("apply", "--yes").code == 5
     assert hours(workplace) == [6]
+
+
+def test_the_way_forward_takes_over_again_what_was_given_back(workplace: Workplace) -> None:
+    workplace.crontab("# mine\n5 5 * * * echo mine\n")
+    mine = workplace.manifest("mine")
+    mine.write_text(mine.read_text().replace("0 6 * * *", "5 5 * * *").replace("[echo, mine]", "echo mine"))
+    done(workplace, "adopt", "Automation/mine", "desired")
+    done(workplace, "apply")
+    adopted = (workplace.tables / own_name()).read_text()
+    gone = done(workplace, "rollback", "0")
+    assert (workplace.tables / own_name()).read_text() == "# mine\n5 5 * * * echo mine\n"
+    done(workplace, *offered(gone))
+    assert (workplace.tables / own_name()).read_text() == adopted
