@@ -235,7 +235,7 @@ class App:
             return None
         from reconciler.engine.rollout import recover
 
-        return recover(self.engine(journal), record)
+        return past.concluded(journal, recover(self.engine(journal), record))
 
     def resume(self, journal: Journal) -> Outcome | None:
         """Finish or undo whatever was left half-way, a failed rollback included; None where nothing was."""
@@ -265,8 +265,7 @@ class App:
             outcome = reconcile.roll_out(
                 engine, planned.plan, verb, revision=past.stands_for(planned.request, journal), settings=settings
             )
-            if back is not None and outcome.code is ExitCode.DONE:
-                past.after_rollback(journal, back, outcome.rollout)
+            outcome = past.concluded(journal, outcome)
         if outcome.code is ExitCode.DONE:
             if journal.rebuilt_needed:
                 journal.confirm_inventory()

@@ -6,6 +6,7 @@ Reads and decides; carrying out is the business of `app` and the engine.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.engine.observe import Memory
@@ -13,13 +14,13 @@ from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId
 from reconciler.model.change import Action, Cause, Change
 from reconciler.model.data import Json
-from reconciler.model.errors import ReconcileError
+from reconciler.model.errors import ExitCode, ReconcileError
 from reconciler.model.frozen import dataclass
 from reconciler.model.intent import Request
 from reconciler.model.job import unwrapped
 from reconciler.model.plan import ApplyStep
 from reconciler.model.resource import Revision
-from reconciler.model.rollout import RolloutRecord, RolloutStatus, StepStatus
+from reconciler.model.rollout import Outcome, RolloutRecord, RolloutStatus, StepStatus
 from reconciler.provider import HasRemains, Provider
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def left_behind(journal: Journal) -> list[str]:
     return [
         (
             f"Rollout {failed.number} failed and could not be undone completely. Still as it left them: "
-            f"{', '.join(left) or 'nothing that is known'}. Repair what stands in the way, then `reconcile resume`."
+            f"{', '.join(left) or 'nothing that is known'}. "
+            "Repair what stands in the way: the next apply, or `reconcile resume`, tries again."
         )
     ]
 
@@ -130,7 +132,6 @@ class WayBack:
     target: int
     revision: Revision
     steps: tuple[tuple[int, ApplyStep], ...]
-    newest: RolloutRecord | None  # the rollout whose revision must not come back by itself
 
 
 def way_back(journal: Journal, target: int | None) -> WayBack:
@@ -138,13 +139,9 @@ def way_back(journal: Journal, target: int | None) -> WayBack:
 
     A rollout that only put back what somebody had changed is no such change: it stays, and so does what it repaired.
     """
-    stable = [r for r in reversed(journal.rollouts(limit=MANY)) if r.status is RolloutStatus.STABLE]
-    force = _in_force(journal, stable)
+    stable = _stable(journal)
     if target is None:
-        last = next((n for n in reversed(range(len(force))) if _changes_something(journal, force[n])), None)
-        if last is None:
-            raise ReconcileError("cannot roll back: there is no stable rollout to take back")
-        target = force[last - 1].number if last else 0
+        target = _before_the_last_change(journal, stable)
     if target and target not in {record.number for record in stable}:
         raise ReconcileError(
             f"cannot roll back to rollout {target}: it is not a rollout that became stable",
@@ -158,22 +155,46 @@ def way_back(journal: Journal, target: int | None) -> WayBack:
         if isinstance(record.step, ApplyStep) and record.status is StepStatus.DONE
     )
     revision = next((record.revision for record in stable if record.number == target), NOTHING)
-    newest = force[-1] if force and force[-1].number > target else None
-    return WayBack(target, revision, steps, newest)
+    return WayBack(target, revision, steps)
 
 
-def _in_force(journal: Journal, stable: list[RolloutRecord]) -> list[RolloutRecord]:
-    """The rollouts that no later rollback took back, oldest first."""
+def _stable(journal: Journal) -> list[RolloutRecord]:
+    """The rollouts that became stable, oldest first."""
+    return [record for record in reversed(journal.rollouts(limit=MANY)) if record.status is RolloutStatus.STABLE]
+
+
+def _before_the_last_change(journal: Journal, stable: list[RolloutRecord]) -> int:
+    """The number of the rollout before the last one in force that did more than repair; 0: there was none before."""
+    forces = _in_force(journal, stable)
+    force = forces[stable[-1].number] if stable else []
+    last = next((n for n in reversed(range(len(force))) if _changes_something(journal, force[n])), None)
+    if last is None:
+        way = next((record.number for record in reversed(stable) if forces[record.number]), None)
+        hint = f"`reconcile rollback {way}` brings back what stood before all was rolled back" if way else None
+        raise ReconcileError("cannot roll back: no rollout that changed anything is in force", hint=hint)
+    return force[last - 1].number if last else 0
+
+
+def _in_force(journal: Journal, stable: list[RolloutRecord]) -> dict[int, list[RolloutRecord]]:
+    """For each rollout, those whose changes stood after it, oldest first: a rollback brings its target's back."""
+    forces: dict[int, list[RolloutRecord]] = {}
     force: list[RolloutRecord] = []
     for record in stable:
-        if record.verb != "rollback":
-            force.append(record)
-            continue
-        settings = journal.settings(record.number)
-        target = settings.get(TARGET) if isinstance(settings, dict) else None
-        if isinstance(target, int):
-            force = [earlier for earlier in force if earlier.number <= target]
-    return force
+        target = _target(journal, record)
+        if target is None:
+            force = [*force, record]
+        else:
+            forgotten = [earlier for earlier in force if earlier.number <= target]
+            force = forces.get(target, forgotten)
+        forces[record.number] = force
+    return forces
+
+
+def _target(journal: Journal, record: RolloutRecord) -> int | None:
+    """The rollout that it went back to; None where it is no rollback."""
+    settings = journal.settings(record.number) if record.verb == "rollback" else None
+    target = settings.get(TARGET) if isinstance(settings, dict) else None
+    return target if isinstance(target, int) else None
 
 
 def _changes_something(journal: Journal, record: RolloutRecord) -> bool:
@@ -190,9 +211,21 @@ def stands_for(request: Request, journal: Journal) -> Revision | None:
     return stable[1] if stable else NOTHING
 
 
-def after_rollback(journal: Journal, back: WayBack, rollout: int) -> None:
-    """What was rolled back stays back until it changes or is released; what came back may stay."""
-    if back.newest is not None and back.newest.verb == "apply" and back.newest.revision != back.revision:
-        journal.quarantine_add(back.newest.revision, "a person rolled it back", rollout)
-    if any(item.revision.digest == back.revision.digest for item in journal.quarantine()):
-        journal.quarantine_release(back.revision.digest)
+def concluded(journal: Journal, outcome: Outcome) -> Outcome:
+    """What becomes of the quarantine where a rollback became stable, and the command that takes a rollout back.
+
+    What ran stays away until it changes or is released; what came back may stay.
+    """
+    if outcome.code is not ExitCode.DONE or not outcome.rollout:
+        return outcome
+    record = journal.rollout(outcome.rollout)
+    if record.verb != "rollback":
+        changed = _changes_something(journal, record)
+        return replace(outcome, hint="`reconcile rollback` takes it back" if changed else None)
+    before = next((one for one in reversed(_stable(journal)) if one.number < record.number), None)
+    if before is not None and before.revision.digest not in (record.revision.digest, NOTHING.digest):
+        journal.quarantine_add(before.revision, "a person rolled it back", record.number)
+    if any(item.revision.digest == record.revision.digest for item in journal.quarantine()):
+        journal.quarantine_release(record.revision.digest)
+    hint = f"`reconcile rollback {before.number}` brings back what stood before" if before is not None else None
+    return replace(outcome, hint=hint)

@@ -206,6 +206,7 @@ def _nearest(folder: Path) -> Path:
 def _journal(machine: Machine) -> Iterator[Finding]:
     from reconciler.jobs import lacking
     from reconciler.journal.journal import FILE, Journal
+    from reconciler.past import half_undone
 
     state = machine.folders.state
     if not (state / FILE).exists():
@@ -213,6 +214,7 @@ def _journal(machine: Machine) -> Iterator[Finding]:
     else:
         with Journal.open(state, clock=machine.host.clock, read_only=True) as journal:
             trouble, interrupted, inventory = journal.set_aside, journal.interrupted(), journal.inventory()
+            failed = half_undone(journal)
         if trouble is not None:
             yield Finding("journal", Mark.FAIL, trouble, "keep a copy of it if its history matters to you")
         else:
@@ -220,6 +222,10 @@ def _journal(machine: Machine) -> Iterator[Finding]:
             yield Finding("journal", Mark.OK, message)
         for message, hint in lacking(state, inventory):
             yield Finding("runs", Mark.FAIL, message, hint)
+        if failed is not None:
+            message = f"rollout {failed.number} ({failed.verb}) failed and could not be undone completely"
+            hint = "repair what `reconcile status` names, then `reconcile resume`"
+            yield Finding("journal", Mark.FAIL, message, hint)
         if interrupted is not None:
             message = f"rollout {interrupted.number} ({interrupted.verb}) did not finish, unless it is running now"
             yield Finding("journal", Mark.WARN, message, "the next `reconcile apply` finishes or undoes it")

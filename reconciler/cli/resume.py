@@ -17,7 +17,7 @@ def command(output: str) -> int:
     """Bring an unfinished rollout to an end: finish or undo it, by looking at the host.
 
     For a rollback that failed: repair what `reconcile status` names, then resume. `apply` does the same
-    for a rollout that was interrupted.
+    before it plans.
 
     \b
     Exit code: 0 finished, or nothing was left; 7 undone, 8 still not undone, 4 while another apply is running.

@@ -23,11 +23,14 @@ from reconciler.cli.session import (
 @output_option("text", "json")
 @accept_option
 def command(rollout: int | None, yes: bool, output: str, accept: tuple[str, ...]) -> int:
-    """Go back to how things stood after ROLLOUT; without it, undo the last stable rollout.
+    """Go back to how things stood after ROLLOUT; without it, to before the last change that is in force.
+
+    A rollout that only put back what somebody had changed is no such change. So one rollback after the other goes
+    further back; each names the number that brings back what stood before it.
 
     `reconcile rollback 0` takes everything of ours out of service and gives adopted entries back. Volumes and images
-    stay, and the folders of state, launcher and cache (README: Settings). What was rolled back is quarantined, so
-    that `apply` and `watch` leave it alone until it changes or is released. Shows the plan and asks, unless --yes.
+    stay, and the folders of state, launcher and cache (README: Settings). What ran is quarantined, so that `apply`
+    and `watch` leave it alone until it changes or is released. Shows the plan and asks, unless --yes.
 
     \b
     Exit code: as of `reconcile apply`. `reconcile history` lists the numbers of rollouts.

@@ -20,16 +20,22 @@ Maker = Callable[[Journal], Planned]
 
 
 def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, fingerprint: str | None = None) -> int:
-    """Recover, plan, show, ask unless `yes`, carry out. With a fingerprint, only exactly that plan."""
+    """Recover, plan, show, ask unless `yes`, carry out. With a fingerprint, only exactly that plan.
+
+    Where a second try cannot undo an earlier failure either, other changes may still be what mends it.
+    """
     with app.writing(verb) as journal:
-        recovered = app.recover(journal)
+        halting = {ExitCode.PARTLY, ExitCode.ROLLBACK_FAILED} if journal.interrupted() else {ExitCode.PARTLY}
+        recovered = app.resume(journal)
         if recovered is not None:
             _say(recovery(recovered))
-            if recovered.code in (ExitCode.ROLLBACK_FAILED, ExitCode.PARTLY):
+            if recovered.code in halting:
                 return report(recovered, output, None)
         planned = make(journal)
         if fingerprint is not None:
             require_same(fingerprint, planned.plan)
+        if recovered is not None and still_left(recovered, planned):
+            return report(recovered, output, planned)
         if output != "json":
             sys.stdout.write(show_plan(planned, output, sys.stdout))
             sys.stdout.flush()
@@ -45,6 +51,11 @@ def roll_out(app: App, make: Maker, verb: str, *, output: str, yes: bool, finger
         again = make(journal)
         require_same(planned.plan.fingerprint, again.plan)
         return report(app.carry_out(again, journal, verb), output, again)
+
+
+def still_left(recovered: Outcome, planned: Planned) -> bool:
+    """Whether this plan has nothing to do, but what a rollout left could not be undone: then not all is well."""
+    return recovered.code is ExitCode.ROLLBACK_FAILED and not planned.plan.steps
 
 
 def _agreed(planned: Planned) -> bool:
@@ -67,7 +78,7 @@ def recovery(outcome: Outcome) -> str:
         return f"{start} it cannot be undone completely. {outcome.message}"
     if outcome.code is ExitCode.PARTLY:
         return f"{start} {outcome.message}."
-    return f"{start} what it had done is undone."
+    return f"{start} what it had done is undone now."
 
 
 def report(outcome: Outcome, output: str, planned: Planned | None) -> int:
@@ -101,7 +112,7 @@ def ending(outcome: Outcome) -> str:
     number = f"Rollout {outcome.rollout}"
     match outcome.code:
         case ExitCode.DONE:
-            return f"{number}: {outcome.message}. `reconcile rollback` takes it back."
+            return f"{number}: {outcome.message}.{f' {outcome.hint}.' if outcome.hint else ''}"
         case ExitCode.ROLLED_BACK:
             return f"{number} failed and was rolled back: {_failure(outcome)}\nThe host is as it was before."
         case ExitCode.STALE:

@@ -69,14 +69,16 @@ def _interval(text: str | None, default: float) -> float:
 
 def _pass(app: App, desired: Desired, accept: frozenset[str]) -> tuple[ExitCode, str]:
     """Recover, plan, apply. An empty text means that there was nothing to say."""
-    from reconciler.cli.rollout import ending, recovery
+    from reconciler.cli.rollout import ending, recovery, still_left
     from reconciler.records import upkeep
 
     with app.writing("watch") as journal:
-        recovered = app.recover(journal)
+        recovered = app.resume(journal)
         if recovered is not None:
             _say(recovery(recovered))
         planned = app.plan(app.request(accept=accept), desired=desired, journal=journal)
+        if recovered is not None and still_left(recovered, planned):
+            return recovered.code, ending(recovered)
         outcome = app.carry_out(planned, journal, "apply")
         upkeep(app.folders.state, app.host, journal.inventory(), app.listener)
         return outcome.code, ending(outcome) if outcome.rollout else ""

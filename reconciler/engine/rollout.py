@@ -85,14 +85,14 @@ def recover(engine: Engine, record: RolloutRecord) -> Outcome:
     failed = any(r.status is StepStatus.FAILED for r in records)
     if record.status is RolloutStatus.RUNNING and stands and not failed:
         return replace(_finish(engine, record, records), resumed=_INTERRUPTED)
-    had = _INTERRUPTED if record.failure in (None, _DIED) else f"failed, and its undo {_INTERRUPTED}"
+    had = _INTERRUPTED if record.failure in (None, _DIED) else f"had failed, and its undo {_INTERRUPTED}"
     return replace(_take_back_again(engine, record, _DIED), resumed=had)
 
 
 def undo_again(engine: Engine, record: RolloutRecord) -> Outcome:
     """Another try at a rollback that failed, once a person has repaired what stood in its way."""
     outcome = _take_back_again(engine, record, "its rollback failed")
-    return replace(outcome, resumed="failed, and could not be undone completely")
+    return replace(outcome, resumed="had failed, and so had its undo")
 
 
 def _take_back_again(engine: Engine, record: RolloutRecord, otherwise: str) -> Outcome:

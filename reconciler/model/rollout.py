@@ -70,7 +70,7 @@ class RolloutRecord:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a rollout ended. `left` names what could not be undone; `where` and `hint` belong to a failure."""
+    """How a rollout ended. `left` names what could not be undone, `where` where it failed, `hint` what to do."""
 
     rollout: int
     code: ExitCode

@@ -246,12 +246,13 @@ class Stage:
         try:
             with app.writing(verb) as journal:
                 fate.watch(journal)
-                if (recovered := app.recover(journal)) is not None:
+                anew = journal.interrupted() is not None
+                if (recovered := app.resume(journal)) is not None:
                     fate.host.heal()
                     result = replace(result, recovered=recovered, start=self.sight())
                     since = self.host.calls
                     fate.arm()
-                    if recovered.code is ExitCode.ROLLBACK_FAILED:
+                    if recovered.code is ExitCode.ROLLBACK_FAILED and anew:
                         return replace(result, struck=fate.struck)
                 result = replace(result, planned=(planned := make(journal)))
                 result = replace(result, outcome=app.carry_out(planned, journal, verb))

@@ -32,7 +32,7 @@ def test_repeated_rollback_walks_back_instead_of_toggling(machine: Machine) -> N
     assert machine.run("rollback", "0", "--yes").returncode == 0  # nothing is left to remove, which is no error
 
 
-def test_a_rollback_to_a_quarantined_revision_frees_it(machine: Machine) -> None:
+def test_a_rollback_to_a_quarantined_revision_frees_it_and_keeps_away_what_ran(machine: Machine) -> None:
     machine.automation("a", "0 6 * * *", ["/bin/true"])
     machine.apply()
     machine.automation("a", "0 7 * * *", ["/bin/true"])
@@ -40,7 +40,10 @@ def test_a_rollback_to_a_quarantined_revision_frees_it(machine: Machine) -> None
     machine.run("rollback", "--yes")
     assert machine.run("rollback", "2", "--yes").returncode == 0
     assert schedules(machine) == ["0 7 * * *"]
-    assert "quarantined" not in machine.run("status", "desired").stdout
+    assert machine.apply().returncode == 0
+    machine.automation("a", "0 6 * * *", ["/bin/true"])
+    assert machine.apply().returncode == 5
+    assert schedules(machine) == ["0 7 * * *"]
 
 
 def test_a_rollback_past_an_adoption_and_a_removal_gives_the_own_line_back_in_two_steps(machine: Machine) -> None:

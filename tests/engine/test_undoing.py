@@ -57,10 +57,10 @@ def test_what_had_failed_is_not_said_to_have_been_interrupted(full: World, monke
     full.apply(*THREE)
     with full.journal() as journal:
         again = undo_again(full.engine(journal), journal.rollouts(1)[0])
-        assert recovery(again).startswith("Rollout 1 failed, and could not be undone completely: it cannot be undone")
+        assert recovery(again).startswith("Rollout 1 had failed, and so had its undo: it cannot be undone")
         monkeypatch.setattr(Full, "full", False)
         done = undo_again(full.engine(journal), journal.rollouts(1)[0])
-    assert recovery(done) == "Rollout 1 failed, and could not be undone completely: what it had done is undone."
+    assert recovery(done) == "Rollout 1 had failed, and so had its undo: what it had done is undone now."
 
 
 def test_an_undo_that_was_cut_short_is_told_from_a_rollout_that_was(
@@ -80,7 +80,10 @@ def test_an_undo_that_was_cut_short_is_told_from_a_rollout_that_was(
     with world.journal() as journal:
         outcome = world.recover(journal)
     assert outcome is not None
-    assert recovery(outcome) == "Rollout 1 failed, and its undo had been interrupted: what it had done is undone."
+    assert (
+        recovery(outcome)
+        == "Rollout 1 had failed, and its undo had been interrupted: what it had done is undone now."
+    )
 
 
 def test_a_recovery_that_is_cut_short_does_not_say_that_all_is_undone() -> None:
