@@ -14,15 +14,18 @@ from reconciler.supervisor import definitions, place
 from reconciler.supervisor.automations import Automations
 from reconciler.supervisor.definitions import Definitions, Refused
 from reconciler.supervisor.loop import PollLoop
+from reconciler.supervisor.order import is_needed, is_stuck, waits
 from reconciler.supervisor.output import Output
 from reconciler.supervisor.place import Diary, Place
 from reconciler.supervisor.process import Child, Children, environment
 from reconciler.supervisor.server import Loop, Request, Server
-from reconciler.supervisor.service import ACTIVE, RESTING, Service
+from reconciler.supervisor.service import Service
 
 GLANCE = 60.0  # seconds between two looks at the clock, and at the definitions
 LINGER = 5.0  # seconds that it stays with nothing to do
 JUMP = 2.0  # seconds that wall clock and monotonic clock may part before the clock counts as set
+
+_TAKEN_OUT = "nothing that was applied asks for it any more"
 
 
 class Resident:
@@ -118,7 +121,7 @@ class Resident:
         for name, service in tuple(self._services.items()):
             if name not in wanted.services:
                 service.wanted = False
-                service.stop()
+                service.stop(_TAKEN_OUT)
         for name in orphans.keys() - wanted.services.keys():
             self._end_orphan(name, orphans[name])
         self._forget_tallies()
@@ -140,7 +143,7 @@ class Resident:
         self._services[name] = service
         service.wanted = False
         service.adopt(child)
-        service.stop()
+        service.stop(_TAKEN_OUT)
 
     def changed(self, service: Service) -> None:
         """A service has another state: others may have waited for it."""
@@ -160,25 +163,14 @@ class Resident:
         """Start what waits and may start; while stopping, stop what nobody needs any more."""
         for service in tuple(self._services.values()):
             if self._stopping:
-                if not self._needed(service.name):
+                if not is_needed(self._services, service.name):
                     service.wanted = False
-                    service.stop()
+                    service.stop("the supervisor was told to stop")
             elif service.state == "waiting" and service.wanted:
-                missing = [self._services[name] for name in service.definition.after if self._unready(name)]
-                if not missing:
+                service.reason = waits(self._services, service)
+                if not service.reason:
                     service.begin()
-                elif (reason := _waits(missing[0])) != service.reason:
-                    service.reason = reason
         self._answer_reloads()
-
-    def _unready(self, name: str) -> bool:
-        return name in self._services and self._services[name].state not in ("running", "ended")
-
-    def _needed(self, name: str) -> bool:
-        return any(
-            name in other.definition.after and other.state in ACTIVE and other.name != name
-            for other in self._services.values()
-        )
 
     def _reap(self) -> None:
         while True:
@@ -273,6 +265,8 @@ class Resident:
 
     def status(self) -> dict[str, Any]:
         services = {f"Service/{name}": service.status() for name, service in sorted(self._services.items())}
+        for name in self._services:
+            services[f"Service/{name}"]["stuck"] = is_stuck(self._services, name)
         return {
             "digest": self._definitions.digest,
             "refused": self.refused,
@@ -283,8 +277,3 @@ class Resident:
             "services": services,
             "automations": self._automations.status(),
         }
-
-
-def _waits(other: Service) -> str:
-    state = "has been given up" if other.state in RESTING else f"is {other.state}"
-    return f"it waits for Service/{other.name}, which {state}"

@@ -76,6 +76,20 @@ def test_a_service_may_take_as_long_to_get_ready_as_its_verification_allows(home
     assert done.returncode == 0
 
 
+def test_one_that_waits_for_another_to_be_ready_is_given_its_time(home: Home) -> None:
+    """The gate of the other may pass before the supervisor's own look at it does."""
+    late = home.here.state / "late"
+    gate_or_late = f'[ -n "$RECONCILER_STATE_DIR" ] || [ -e {late} ]'  # only the gate has our variables
+    look = {"exec": {"command": ["/bin/sh", "-c", gate_or_late]}}
+    web = {"supervisor": "embedded", "command": f"sleep 2; touch {late}; exec sleep 3600", "health": [look]}
+    home.wants("web", web)
+    home.wants("chatty", {"supervisor": "embedded", "command": "exec sleep 3600", "dependsOn": ["Service/web"]})
+    done = home.apply()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert late.exists()
+    assert home.here.service("chatty")["state"] == "running"
+
+
 def test_a_version_that_does_not_stay_up_gives_way_to_the_one_before(home: Home) -> None:
     home.wants("web", service("echo one; exec sleep 3600"))
     assert home.apply().returncode == 0
