@@ -61,9 +61,8 @@ class Resident:
 
     def _begin(self) -> None:
         """Find again what runs, then do as the definitions say; as the last good ones, where those are damaged."""
-        orphans = self.children.recall()
-        wanted = self._read() or self._last_accepted()
-        self._run_by(wanted, orphans)
+        self._orphans = self.children.recall()
+        self._run_by(self._read() or self._last_accepted())
 
     def _last_accepted(self) -> Definitions:
         try:
@@ -76,21 +75,29 @@ class Resident:
         try:
             self._seen = self._stamp()
             raw = place.read(self._place.definitions)
-            found = definitions.parse(raw)
+            found = self._understood(raw)
             self.refused = ""
         except (OSError, Refused) as error:
             cause = str(error) if isinstance(error, Refused) else why(error)
-            self.refused = f"cannot use {self._place.definitions}: {cause}; what ran before goes on"
+            goes_on = "what ran before goes on, and `reconcile apply` writes it anew"
+            self.refused = f"cannot use {self._place.definitions}: {cause}; {goes_on}"
             self.say(self.refused)
             return None
         try:
-            if raw is None:
+            if raw is None or found.empty:
                 place.remove(self._place.accepted)
             else:
                 place.replace(self._place.accepted, raw)
         except OSError as error:
             self.say(f"cannot keep a copy of the definitions: {why(error)}")
         return found
+
+    def _understood(self, raw: bytes | None) -> Definitions:
+        """Raises Refused. Only a file ends everything, one that holds nothing; that it is gone is a mishap."""
+        last = self._definitions if self._definitions.digest else self._last_accepted()
+        if raw is None and not last.empty:
+            raise Refused("it is gone")
+        return definitions.parse(raw)
 
     def _stamp(self) -> tuple[int, ...]:
         try:
@@ -103,11 +110,14 @@ class Resident:
         """Run by the file as it is now."""
         wanted = self._read()
         if wanted is not None:
-            self._run_by(wanted, {})
+            self._run_by(wanted)
 
-    def _run_by(self, wanted: Definitions, orphans: dict[str, Child]) -> None:
+    def _run_by(self, wanted: Definitions) -> None:
         first = not self._definitions.digest
         self._definitions = wanted
+        orphans: dict[str, Child] = {}
+        if wanted.digest:  # no file says nothing of what an earlier supervisor left
+            orphans, self._orphans = self._orphans, orphans
         for name, definition in wanted.services.items():
             if name in self._services:
                 self._services[name].redefine(definition)
@@ -124,7 +134,8 @@ class Resident:
                 service.stop(_TAKEN_OUT)
         for name in orphans.keys() - wanted.services.keys():
             self._end_orphan(name, orphans[name])
-        self._forget_tallies()
+        if wanted.digest:
+            self._forget_tallies()
         self._automations.define(wanted.automations, first=first)
         self._advance()
 
@@ -223,7 +234,12 @@ class Resident:
             return False
         now = time.monotonic()
         self._idle_since = now if self._idle_since is None else self._idle_since
-        return now >= self._idle_since + LINGER and self._stamp() == self._seen
+        if now < self._idle_since + LINGER:
+            return False
+        if self._stamp() == self._seen:
+            return True
+        self.reload()
+        return False
 
     def _stop(self) -> None:
         self._stopping = True

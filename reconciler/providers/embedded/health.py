@@ -25,7 +25,7 @@ def health(host: Host, ids: Sequence[ResourceId]) -> Ills:
         where = control.site(host)
         found = control.status(host, where)
         if found is None:
-            idle = not ids and host.read(where.definitions) is None  # it ends where nothing is defined
+            idle = not (ids or host.status(where.definitions) or host.status(where.accepted))  # it ends by itself
             return None if idle else "the embedded supervisor does not run"
         if found.get("refused"):
             return f"the embedded supervisor: {found['refused']}"
