@@ -112,7 +112,10 @@ class HasSources(Protocol):
 
 
 Ills: TypeAlias = "str | Mapping[ResourceId, str] | None"
-"""Why a backend will not run what it holds: all of it, or some by address. None where it will run everything."""
+"""Why a backend will not run what it holds: all of it, or some by address. None where it will run everything.
+
+A reason that is a `NotYet` fails no gate before its time is over.
+"""
 
 
 def told(ills: Ills) -> str:

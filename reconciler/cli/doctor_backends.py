@@ -20,7 +20,7 @@ from reconciler.provider import HasAdvice, HasHealth, Provider, Unsupported, Wan
 from reconciler.registry import Registry, registry
 from reconciler.settings import find
 
-_START = "correct what it says; what does not run must be started, and start with the host"
+_START = "correct what it says; what does not run must be started: by `reconcile apply`, or as the host starts it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,11 +89,15 @@ def kept(state: Path) -> int:
     from reconciler.supervisor.definitions import Refused, parse
     from reconciler.supervisor.place import Place, read
 
-    try:
-        wanted = parse(read(Place(str(state)).definitions))
-    except (OSError, Refused):
-        return 0
-    return len(wanted.services) + len(wanted.automations)
+    place = Place(str(state))
+    for path in (place.definitions, place.accepted):  # the last good copy counts where the file does not
+        try:
+            wanted = None if (raw := read(path)) is None else parse(raw)
+        except (OSError, Refused):
+            continue
+        if wanted is not None:
+            return len(wanted.services) + len(wanted.automations)
+    return 0
 
 
 def is_installed(app: App) -> bool:

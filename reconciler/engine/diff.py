@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
-from reconciler.engine.reasons import absent, explain, mark_lost
+from reconciler.engine.reasons import EDITED, absent, explain, mark_lost
 from reconciler.engine.standing import by_address, by_place, where
 from reconciler.model.address import Place, ResourceId
 from reconciler.model.change import Action, Cause, Change
@@ -152,9 +152,9 @@ class _Pass:
             if applied is None or replace(applied, revision=entry.revision) != entry:
                 self.remember.append(entry)
             return
-        cause, reason = explain(desired, observed.state, applied.state if applied else None)
+        cause, reason = explain(desired, observed, applied.state if applied else None)
         if cause is Cause.DRIFT and intent.resource.drift is not DriftPolicy.REVERT:
-            self._leave_drift(intent, "somebody changed it on the host")
+            self._leave_drift(intent, observed.idle or EDITED)
             return
         self._change(replace(intent, state=desired), Action.UPDATE, observed, cause, reason)
 

@@ -7,16 +7,18 @@ from reconciler.model.change import Cause
 from reconciler.model.plan import Veto
 from reconciler.model.state import Observed, Owned, Snapshot, State
 
+EDITED = "somebody changed it on the host"
 
-def explain(desired: State, observed: State, applied: State | None) -> tuple[Cause, str]:
-    """Whose change it is: ours (pending), somebody else's (drift), or both."""
+
+def explain(desired: State, observed: Observed, applied: State | None) -> tuple[Cause, str]:
+    """Whose change it is: ours (pending), somebody else's or a mishap (drift), or both."""
     if applied is None:
         return Cause.PENDING, "carries our mark, but differs from the manifest"
     if applied == desired:
-        return Cause.DRIFT, "somebody changed it on the host: it is put back as the manifest says"
-    if applied == observed:
+        return Cause.DRIFT, f"{observed.idle or EDITED}: it is put back as the manifest says"
+    if applied == observed.state:
         return Cause.PENDING, "the manifest changed"
-    return Cause.PENDING, "the manifest changed, and somebody changed it on the host as well"
+    return Cause.PENDING, f"the manifest changed, and {observed.idle or f'{EDITED} as well'}"
 
 
 def absent(entry: Owned, snapshot: Snapshot) -> tuple[Cause, str]:

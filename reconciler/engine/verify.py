@@ -12,6 +12,7 @@ from reconciler.host.recall import RecallingHost
 from reconciler.model.address import Place
 from reconciler.model.errors import ReconcileError
 from reconciler.model.frozen import dataclass
+from reconciler.model.ills import NotYet
 from reconciler.model.plan import VerifyStep
 from reconciler.model.resource import VerifyPolicy
 from reconciler.model.state import Observed, Ownership, State
@@ -34,7 +35,8 @@ def verify(
     """
     look = _Look(host, providers, expected, locks)
     failed = look.failures(steps, backend=True)
-    waiting = [s for s in steps if s.number not in failed and (s.probes or s.stable_for)]
+    late = {number for number, why in failed.items() if isinstance(why, NotYet)}
+    waiting = [s for s in steps if s.number in late or (s.number not in failed and (s.probes or s.stable_for))]
     later = {step.number for step in waiting}
     if known := {s.number: failed.get(s.number) for s in steps if s.number not in later}:
         yield known
@@ -43,7 +45,8 @@ def verify(
     from reconciler.health import gate
 
     policies = {step.number: VerifyPolicy(step.within, step.stable_for, step.probes) for step in waiting}
-    for verdicts in gate.wait(policies, host, clock, interval=PROBE_INTERVAL):
+    backends = {step.number: partial(look.again, step) for step in waiting if step.number in late}
+    for verdicts in gate.wait(policies, host, clock, interval=PROBE_INTERVAL, backends=backends):
         healthy = [step for step in waiting if step.number in verdicts and verdicts[step.number] is None]
         yield {**verdicts, **look.failures(healthy)}
 
@@ -64,6 +67,10 @@ class _Look:
             mine = [step for step in steps if step.provider == name]
             failed |= self._settled(name, partial(self._failures, name, mine, backend))
         return failed
+
+    def again(self, step: VerifyStep) -> str | None:
+        """Why its backend still does not run it."""
+        return self.failures([step], backend=True).get(step.number)
 
     def _settled(self, name: str, look: Callable[[], dict[int, str]]) -> dict[int, str]:
         """A look beside a writer of the same backend may see a change half done: trouble then counts only without."""

@@ -13,6 +13,7 @@ from typing import Generic, TypeAlias, TypeVar
 from reconciler.health.check import check, limit
 from reconciler.host.protocol import Clock, Host
 from reconciler.model.duration import format_duration
+from reconciler.model.ills import NotYet
 from reconciler.model.resource import VerifyPolicy
 
 K = TypeVar("K")
@@ -22,6 +23,9 @@ _SHORTEST_PAUSE = 0.01
 _ROUNDING = 1e-6  # seconds: sums of floats may fall short of the instant that was slept for
 
 
+_Backend: TypeAlias = Callable[[], "str | None"]
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """One look at one key: why it is not healthy (or None), and when the look began and ended."""
@@ -29,6 +33,7 @@ class _Look:
     failure: str | None
     began: float
     ended: float
+    final: bool = False  # it cannot become healthy any more
 
 
 @dataclass(slots=True)
@@ -38,6 +43,7 @@ class _Watched(Generic[K]):
     key: K
     policy: VerifyPolicy
     deadline: float  # when it must have become healthy
+    backend: _Backend | None = None  # why it does not run, where that is to be asked
     look: _Look = _Look(None, 0.0, 0.0)
     healthy_since: float | None = None
     ever_healthy: bool = False
@@ -64,7 +70,7 @@ class _Watched(Generic[K]):
     @property
     def settled(self) -> bool:
         if self.healthy_since is None:
-            return self.look.ended >= self.deadline - _ROUNDING
+            return self.look.final or self.look.ended >= self.deadline - _ROUNDING
         return self.look.began - self.healthy_since >= self.policy.stable_for - _ROUNDING
 
     @property
@@ -79,16 +85,23 @@ _Asker: TypeAlias = Callable[[_Watched[K]], _Look]
 
 
 def wait(
-    policies: Mapping[K, VerifyPolicy], host: Host, clock: Clock, *, interval: float
+    policies: Mapping[K, VerifyPolicy],
+    host: Host,
+    clock: Clock,
+    *,
+    interval: float,
+    backends: Mapping[K, _Backend] | None = None,
 ) -> Iterator[dict[K, str | None]]:
     """By key: None once every probe passed within `within` seconds and kept passing for `stable_for`, else why not.
 
     Each key is told in the round that settles it. The time of every key runs from now; each is looked at at least
-    once, and once more when its time is over. Ends within the longest `within + stable_for` seconds and the limit
+    once, and once more when its time is over. `backends`, where given, are asked before the probes: why it does not
+    run; anything but a NotYet settles it at once. Ends within the longest `within + stable_for` seconds and the limit
     of the slowest probe.
     """
     start = clock.monotonic()
-    waiting = [_Watched(key, policy, start + policy.within) for key, policy in policies.items()]
+    asked = backends or {}
+    waiting = [_Watched(key, policy, start + policy.within, asked.get(key)) for key, policy in policies.items()]
     many = sum(bool(policy.probes) for policy in policies.values()) > 1
     with _round(lambda watched: _look(watched, host, clock), parallel=many) as look_at_all:
         while waiting:
@@ -103,9 +116,11 @@ def wait(
 
 
 def _look(watched: _Watched[K], host: Host, clock: Clock) -> _Look:
-    """Ask the probes in order, up to the first that fails."""
+    """Ask the backend, then the probes in order, up to the first that fails."""
     began = clock.monotonic()
-    failure = None
+    failure = watched.backend() if watched.backend is not None else None
+    if failure is not None:
+        return _Look(failure, began, clock.monotonic(), final=not isinstance(failure, NotYet))
     for probe in watched.policy.probes:
         left = watched.last_call - clock.monotonic()
         failure = check(probe, host, timeout=left) if left > 0 else "it could not be asked before the time was over"

@@ -50,6 +50,7 @@ class Observed:
     document: str  # the thing as its backend spells it, for the raw diff
     restore: Json = None
     trouble: str | None = None
+    idle: str = ""  # why it does not run as it stands, where that is nobody's edit
 
     @property
     def place(self) -> Place:

@@ -82,6 +82,10 @@ class Definitions:
     services: Mapping[str, Service] = field(default_factory=dict)
     automations: Mapping[str, Automation] = field(default_factory=dict)
 
+    @property
+    def empty(self) -> bool:
+        return not self.services and not self.automations
+
 
 def parse(raw: bytes | None) -> Definitions:
     """Raises Refused, naming the entry that cannot be run."""

@@ -14,15 +14,18 @@ from reconciler.supervisor import definitions, place
 from reconciler.supervisor.automations import Automations
 from reconciler.supervisor.definitions import Definitions, Refused
 from reconciler.supervisor.loop import PollLoop
+from reconciler.supervisor.order import is_needed, is_stuck, waits
 from reconciler.supervisor.output import Output
 from reconciler.supervisor.place import Diary, Place
 from reconciler.supervisor.process import Child, Children, environment
 from reconciler.supervisor.server import Loop, Request, Server
-from reconciler.supervisor.service import ACTIVE, RESTING, Service
+from reconciler.supervisor.service import Service
 
 GLANCE = 60.0  # seconds between two looks at the clock, and at the definitions
 LINGER = 5.0  # seconds that it stays with nothing to do
 JUMP = 2.0  # seconds that wall clock and monotonic clock may part before the clock counts as set
+
+_TAKEN_OUT = "nothing that was applied asks for it any more"
 
 
 class Resident:
@@ -58,9 +61,8 @@ class Resident:
 
     def _begin(self) -> None:
         """Find again what runs, then do as the definitions say; as the last good ones, where those are damaged."""
-        orphans = self.children.recall()
-        wanted = self._read() or self._last_accepted()
-        self._run_by(wanted, orphans)
+        self._orphans = self.children.recall()
+        self._run_by(self._read() or self._last_accepted())
 
     def _last_accepted(self) -> Definitions:
         try:
@@ -73,21 +75,29 @@ class Resident:
         try:
             self._seen = self._stamp()
             raw = place.read(self._place.definitions)
-            found = definitions.parse(raw)
+            found = self._understood(raw)
             self.refused = ""
         except (OSError, Refused) as error:
             cause = str(error) if isinstance(error, Refused) else why(error)
-            self.refused = f"cannot use {self._place.definitions}: {cause}; what ran before goes on"
+            goes_on = "what ran before goes on, and `reconcile apply` writes it anew"
+            self.refused = f"cannot use {self._place.definitions}: {cause}; {goes_on}"
             self.say(self.refused)
             return None
         try:
-            if raw is None:
+            if raw is None or found.empty:
                 place.remove(self._place.accepted)
             else:
                 place.replace(self._place.accepted, raw)
         except OSError as error:
             self.say(f"cannot keep a copy of the definitions: {why(error)}")
         return found
+
+    def _understood(self, raw: bytes | None) -> Definitions:
+        """Raises Refused. Only a file ends everything, one that holds nothing; that it is gone is a mishap."""
+        last = self._definitions if self._definitions.digest else self._last_accepted()
+        if raw is None and not last.empty:
+            raise Refused("it is gone")
+        return definitions.parse(raw)
 
     def _stamp(self) -> tuple[int, ...]:
         try:
@@ -100,11 +110,14 @@ class Resident:
         """Run by the file as it is now."""
         wanted = self._read()
         if wanted is not None:
-            self._run_by(wanted, {})
+            self._run_by(wanted)
 
-    def _run_by(self, wanted: Definitions, orphans: dict[str, Child]) -> None:
+    def _run_by(self, wanted: Definitions) -> None:
         first = not self._definitions.digest
         self._definitions = wanted
+        orphans: dict[str, Child] = {}
+        if wanted.digest:  # no file says nothing of what an earlier supervisor left
+            orphans, self._orphans = self._orphans, orphans
         for name, definition in wanted.services.items():
             if name in self._services:
                 self._services[name].redefine(definition)
@@ -118,10 +131,11 @@ class Resident:
         for name, service in tuple(self._services.items()):
             if name not in wanted.services:
                 service.wanted = False
-                service.stop()
+                service.stop(_TAKEN_OUT)
         for name in orphans.keys() - wanted.services.keys():
             self._end_orphan(name, orphans[name])
-        self._forget_tallies()
+        if wanted.digest:
+            self._forget_tallies()
         self._automations.define(wanted.automations, first=first)
         self._advance()
 
@@ -140,7 +154,7 @@ class Resident:
         self._services[name] = service
         service.wanted = False
         service.adopt(child)
-        service.stop()
+        service.stop(_TAKEN_OUT)
 
     def changed(self, service: Service) -> None:
         """A service has another state: others may have waited for it."""
@@ -160,25 +174,14 @@ class Resident:
         """Start what waits and may start; while stopping, stop what nobody needs any more."""
         for service in tuple(self._services.values()):
             if self._stopping:
-                if not self._needed(service.name):
+                if not is_needed(self._services, service.name):
                     service.wanted = False
-                    service.stop()
+                    service.stop("the supervisor was told to stop")
             elif service.state == "waiting" and service.wanted:
-                missing = [self._services[name] for name in service.definition.after if self._unready(name)]
-                if not missing:
+                service.reason = waits(self._services, service)
+                if not service.reason:
                     service.begin()
-                elif (reason := _waits(missing[0])) != service.reason:
-                    service.reason = reason
         self._answer_reloads()
-
-    def _unready(self, name: str) -> bool:
-        return name in self._services and self._services[name].state not in ("running", "ended")
-
-    def _needed(self, name: str) -> bool:
-        return any(
-            name in other.definition.after and other.state in ACTIVE and other.name != name
-            for other in self._services.values()
-        )
 
     def _reap(self) -> None:
         while True:
@@ -231,7 +234,12 @@ class Resident:
             return False
         now = time.monotonic()
         self._idle_since = now if self._idle_since is None else self._idle_since
-        return now >= self._idle_since + LINGER and self._stamp() == self._seen
+        if now < self._idle_since + LINGER:
+            return False
+        if self._stamp() == self._seen:
+            return True
+        self.reload()
+        return False
 
     def _stop(self) -> None:
         self._stopping = True
@@ -273,6 +281,8 @@ class Resident:
 
     def status(self) -> dict[str, Any]:
         services = {f"Service/{name}": service.status() for name, service in sorted(self._services.items())}
+        for name in self._services:
+            services[f"Service/{name}"]["stuck"] = is_stuck(self._services, name)
         return {
             "digest": self._definitions.digest,
             "refused": self.refused,
@@ -283,8 +293,3 @@ class Resident:
             "services": services,
             "automations": self._automations.status(),
         }
-
-
-def _waits(other: Service) -> str:
-    state = "has been given up" if other.state in RESTING else f"is {other.state}"
-    return f"it waits for Service/{other.name}, which {state}"

@@ -220,9 +220,9 @@ class Service:
             self.retry()
         elif self.state in ACTIVE and running != definition.program.digest:
             self._ends, self._series = [], 0
-            self.stop()
+            self.stop("another program is to run in its place")
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
         """Ask the whole tree to end; after the grace it is killed. Then: gone, or started anew if it is wanted."""
         if self.state == "stopping":
             return
@@ -234,7 +234,7 @@ class Service:
         self._dying = child
         self._stop_until = time.monotonic() + self.definition.grace
         self._turn += 1
-        self._to("stopping")
+        self._to("stopping", reason)
         child.signal(getattr(_signal, self.definition.signal, _signal.SIGTERM))
         self._see_it_die(self._turn)
 

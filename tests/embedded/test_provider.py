@@ -13,6 +13,7 @@ from reconciler.host.protocol import Response
 from reconciler.model.address import ResourceId
 from reconciler.model.data import Json
 from reconciler.model.errors import ApplyError, Conflict, ObserveError, UnsupportedSpec
+from reconciler.model.ills import NotYet
 from reconciler.model.state import State
 from reconciler.provider import Supported, Unsupported, Wanted
 from reconciler.providers.embedded.control import digest
@@ -91,6 +92,21 @@ def test_a_service_that_is_not_ready_yet_is_left_to_its_probes() -> None:
     """They may take as long as the manifest says; the first look may not decide."""
     early = {"state": "starting", "reason": "it is not ready yet"}
     assert Embedded().health(host({"services": {"Service/web": early}}), [WEB]) is None
+
+
+def test_what_waits_or_is_stopped_passes_by_itself_unless_nothing_can_help_it() -> None:
+    def why(**service: object) -> str:
+        ills = Embedded().health(host({"services": {"Service/web": service}}), [WEB])
+        assert isinstance(ills, dict)
+        return ills[WEB]
+
+    waits = {"state": "waiting", "reason": "it waits for Service/db, which is starting"}
+    assert isinstance(why(**waits), NotYet)
+    assert why(state="stopping") == "it is stopping"
+    assert isinstance(why(state="stopping"), NotYet)
+    assert not isinstance(why(**waits, stuck=True), NotYet)
+    for state in ("fatal", "backoff"):
+        assert not isinstance(why(state=state), NotYet)
 
 
 def test_health_says_that_nobody_follows_the_file() -> None:

@@ -15,6 +15,7 @@ from reconciler.health import gate
 from reconciler.host.fake import FakeHost
 from reconciler.host.local import LocalHost
 from reconciler.host.protocol import Clock, Completed, Host
+from reconciler.model.ills import NotYet
 from reconciler.model.resource import Probe, VerifyPolicy
 
 K = TypeVar("K")
@@ -256,3 +257,22 @@ def test_an_error_that_is_no_answer_is_not_swallowed() -> None:
         checks = {number: [Probe("tcp", {"address": "x", "port": 1})] for number in range(keys)}
         with pytest.raises(ZeroDivisionError):
             waited(within(5, checks), host, host.clock, interval=0.1)
+
+
+def test_a_backend_is_asked_again_until_it_runs_and_only_what_cannot_pass_ends_it_at_once() -> None:
+    world = World(up=lambda _now: True)
+    policy = VerifyPolicy(10, 0, (probe("up"),))
+
+    def said(answer: Callable[[float], str | None]) -> str | None:
+        clock = world.host.clock
+        start = clock.monotonic()
+        backends = {"a": lambda: answer(clock.monotonic() - start)}
+        (verdict,) = gate.wait({"a": policy}, world.host, clock, interval=1, backends=backends)
+        return verdict["a"]
+
+    assert said(lambda now: NotYet("it waits") if now < 3.5 else None) is None
+    assert world.asked == [("up", 4.0)]  # not before its backend runs it
+    assert said(lambda now: NotYet("it waits") if now < 2 else "given up") == "given up"
+    assert world.elapsed == 6
+    assert said(lambda _now: NotYet("it waits")) == "it waits"
+    assert world.elapsed == 16

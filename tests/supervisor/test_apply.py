@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.runner import tree
 from tests.supervisor.place import ROOT, Site, until
 
 
@@ -76,6 +77,20 @@ def test_a_service_may_take_as_long_to_get_ready_as_its_verification_allows(home
     assert done.returncode == 0
 
 
+def test_one_that_waits_for_another_to_be_ready_is_given_its_time(home: Home) -> None:
+    """The gate of the other may pass before the supervisor's own look at it does."""
+    late = home.here.state / "late"
+    gate_or_late = f'[ -n "$RECONCILER_STATE_DIR" ] || [ -e {late} ]'  # only the gate has our variables
+    look = {"exec": {"command": ["/bin/sh", "-c", gate_or_late]}}
+    web = {"supervisor": "embedded", "command": f"sleep 2; touch {late}; exec sleep 3600", "health": [look]}
+    home.wants("web", web)
+    home.wants("chatty", {"supervisor": "embedded", "command": "exec sleep 3600", "dependsOn": ["Service/web"]})
+    done = home.apply()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert late.exists()
+    assert home.here.service("chatty")["state"] == "running"
+
+
 def test_a_version_that_does_not_stay_up_gives_way_to_the_one_before(home: Home) -> None:
     home.wants("web", service("echo one; exec sleep 3600"))
     assert home.apply().returncode == 0
@@ -122,9 +137,48 @@ def test_a_supervisor_that_does_not_run_is_drift_and_apply_brings_it_back(home: 
     home.here.kill()
     found = home.run("plan", "desired", "--detailed-exitcode")
     assert found.returncode == 2, found.stdout
+    assert "the embedded supervisor does not run: it is put back as the manifest says" in found.stdout
+    assert "somebody" not in found.stdout + home.run("status").stdout
+    (check,) = (
+        one
+        for one in json.loads(home.run("doctor", "-o", "json").stdout)["checks"]
+        if "does not run" in one["message"]
+    )
+    assert "`reconcile apply`" in check["hint"]
     done = home.apply()
     assert done.returncode == 0, done.stdout + done.stderr
     assert home.here.reaches("web", "running")["pid"] == pid
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("runs", [True, False])
+def test_definitions_that_are_damaged_or_gone_end_nothing_and_apply_writes_them_anew(
+    home: Home, damage: str, runs: bool
+) -> None:
+    home.wants("web", service("exec sleep 3600"))
+    home.wants("other", service("exec sleep 3600"))
+    assert home.apply().returncode == 0
+    file = home.here.folder / "definitions.json"
+    pids = {name: home.here.service(name)["pid"] for name in ("web", "other")}
+    born = {pid: tree.created(pid) for pid in pids.values()}
+    if not runs:
+        home.here.kill()
+    good = file.read_bytes()
+    file.unlink() if damage == "gone" else file.write_bytes(good[:60])
+    why = f"{file} is gone" if damage == "gone" else f"{file} cannot be used"
+    said = " ".join(home.run("plan", "desired").stdout.split())
+    assert why in said
+    assert "somebody" not in said
+    done = home.apply("--target", "Service/web")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert file.read_bytes() == good
+    assert {name: home.here.reaches(name, "running")["pid"] for name in pids} == pids
+    assert "Nothing needs doing." in home.run("status").stdout
+    file.unlink()
+    done = home.run("rollback", "0", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(tree.same(*one) for one in born.items())
+    assert not file.exists()
 
 
 def test_a_launcher_or_a_job_file_that_is_gone_is_said_and_apply_brings_it_back(home: Home) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +116,29 @@ def test_definitions_that_cannot_be_used_change_nothing_and_it_says_so(running: 
     running.start()  # a fresh one goes on by the last good copy
     assert running.service("a")["pid"] == pid
     assert "cannot use" in running.status()["refused"]
+
+
+def test_a_file_of_definitions_that_is_gone_ends_nothing_and_it_says_so(running: Site) -> None:
+    pid = running.service("a")["pid"]
+    (running.folder / "definitions.json").unlink()
+    found = running.ask("POST", "/reload")
+    assert "definitions.json: it is gone; what ran before goes on" in found["refused"]
+    assert found["services"]["Service/a"]["pid"] == pid
+    running.kill()
+    running.start()
+    assert running.service("a")["pid"] == pid
+    assert "it is gone" in running.status()["refused"]
+    running.kill()
+    (running.folder / "accepted.json").unlink()
+    running.start()  # nothing says what is wanted, so nothing says that this is not
+    assert running.status()["services"] == {}
+    assert Path(f"/proc/{pid}").exists()
+    running.define({"Service/a": {"command": ["sleep", "3600"]}})
+    assert running.reaches("a", "running")["pid"] == pid
+    running.define({})
+    assert running.ask("POST", "/reload")["services"] == {}
+    (running.folder / "definitions.json").unlink()  # as the provider does, once all has ended
+    assert running.status()["refused"] == ""
 
 
 def test_a_look_is_never_stale(running: Site) -> None:

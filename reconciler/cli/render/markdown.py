@@ -164,7 +164,7 @@ class _Page:
         plan = self.reader.plan
         found = [f"- {code(name)}: {prose(self._clean(fate))}" for name, fate in drift_rows(plan)]
         alone = [f"- {code(str(s.id))}: {prose(self._clean(s.reason))}" for s in plan.skipped if not s.drift]
-        title = "#### Drift (changed on the host by somebody else since the last apply)\n"
+        title = "#### Drift (on the host, since the last apply)\n"
         shown = [title, *self._fit(found, len(found), "resource")] if found else []
         shown += [""] if found and alone else []
         shown += ["#### Left alone\n", *self._fit(alone, len(alone), "resource")] if alone else []

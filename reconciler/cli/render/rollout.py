@@ -143,7 +143,7 @@ def status_text(status: Status, *, mask: Mask, colour: bool = False, width: int 
             ("stable revision", _stable(status, zone)),
             ("owned here", several(status.owned, "resource")),
             ("to be changed", _count(status.pending, "as the manifests differ from the host")),
-            ("drift", _count(status.drifted, "changed by somebody else")),
+            ("drift", _count(status.drifted, "no longer as applied")),
             ("runs", status.runs),
             *(("quarantined", _quarantined(item)) for item in status.quarantine),
             *(("set aside", text) for text in status.aside),

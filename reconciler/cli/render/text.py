@@ -149,7 +149,7 @@ class _Page:
         plan = self.reader.plan
         found = drift_rows(plan)
         if found:
-            self._heading("Drift (changed on the host by somebody else since the last apply):", "bold")
+            self._heading("Drift (on the host, since the last apply):", "bold")
             for name, fate in found:
                 self._sentence("  ", f"{name}: {fate}", "", further="      ")
         alone = [skip for skip in plan.skipped if not skip.drift]

@@ -34,6 +34,10 @@ class Site:
         return self.folder / "definitions.json"
 
     @property
+    def accepted(self) -> Path:
+        return self.folder / "accepted.json"
+
+    @property
     def socket(self) -> Path:
         return self.folder / "socket"
 

@@ -8,11 +8,14 @@ from typing import Any
 from reconciler.host.protocol import Host
 from reconciler.model.address import ResourceId, parse_address
 from reconciler.model.errors import HostError
+from reconciler.model.ills import NotYet
 from reconciler.provider import Ills
 from reconciler.providers.embedded import control
 
-# What is starting is left to its probes, for as long as its verification allows.
+# What is starting is left to its probes, for as long as its verification allows. One that has ended by itself is
+# no better after a moment in which it runs again.
 _FINE = frozenset({"starting", "running", "ended"})
+_PASSES = frozenset({"waiting", "stopping"})  # by themselves, unless what is waited for was given up
 _SHOWN = 3  # lines of output in a sentence
 
 
@@ -22,7 +25,7 @@ def health(host: Host, ids: Sequence[ResourceId]) -> Ills:
         where = control.site(host)
         found = control.status(host, where)
         if found is None:
-            idle = not ids and host.read(where.definitions) is None  # it ends where nothing is defined
+            idle = not (ids or host.status(where.definitions) or host.status(where.accepted))  # it ends by itself
             return None if idle else "the embedded supervisor does not run"
         if found.get("refused"):
             return f"the embedded supervisor: {found['refused']}"
@@ -43,4 +46,6 @@ def _wrong(name: str, service: Mapping[str, Any] | None) -> str | None:
         return None
     output = [line for line in service.get("output", ()) if line.strip()][-_SHOWN:]
     said = f"; its last output: {' | '.join(output)}" if output else ""
-    return f"it is {service['state']}: {service.get('reason', '')}{said}"
+    reason = f": {service['reason']}" if service.get("reason") else ""
+    why = f"it is {service['state']}{reason}{said}"
+    return NotYet(why) if service["state"] in _PASSES and not service.get("stuck") else why

@@ -14,7 +14,18 @@ from reconciler.model.resource import Resource
 from reconciler.model.state import Observation, Observed, Ownership, State
 from reconciler.provider import Finding, Ills, Support, Supported, Unsupported, Wanted
 from reconciler.providers.embedded import control
-from reconciler.providers.embedded.table import LOADED, Damaged, bare, document, outcome, parse, spell
+from reconciler.providers.embedded.table import (
+    LOADED,
+    MARKS,
+    WRITTEN,
+    Damaged,
+    Unknown,
+    bare,
+    document,
+    outcome,
+    parse,
+    spell,
+)
 
 
 class Embedded:
@@ -41,21 +52,25 @@ class Embedded:
     def observe(self, host: Host, wanted: Sequence[Wanted]) -> Observation:
         try:
             where = control.site(host)
-            raw = host.read(where.definitions)
-            table = parse(raw)
+            table, why = _standing(host, where, host.read(where.definitions))
             runs = not table or control.status(host, where) is not None
         except HostError as error:
             raise ObserveError(f"cannot look at the supervisor: {error.message}", hint=error.hint) from error
         except Damaged as error:
-            hint = "the supervisor goes on by its last good copy; remove the file, and apply writes it anew"
+            hint = "no service ends for that; remove the file, and apply the whole tree: that writes it anew"
             raise ObserveError(f"cannot use {where.definitions}: {error}", hint=hint) from error
         items = {item.id: item for item in wanted}
         path = str(where.definitions)
-        shown = {id_: state if runs else _idle(state, items.get(id_)) for id_, state in sorted(table.items())}
+        marks = [mark for mark, missing in ((LOADED, not runs), (WRITTEN, bool(why))) if missing]
+        idle = why or ("" if runs else "the embedded supervisor does not run")
+        shown = {id_: _marked(state, marks, items.get(id_)) for id_, state in sorted(table.items())}
         found = tuple(
-            Observed(id_, self.name, state, Ownership.OURS, f"{path}, {id_}", document(state))
+            Observed(
+                id_, self.name, state, Ownership.OURS, f"{path}, {id_}", document(state),
+                idle=idle if state != table[id_] else "",
+            )
             for id_, state in shown.items()
-        )
+        )  # fmt: skip
         return Observation(found, {"runs": runs})
 
     def batch(self, change: Change) -> str | None:  # noqa: ARG002 - one file holds them all
@@ -66,13 +81,20 @@ class Embedded:
         try:
             where = control.site(host)
             raw = host.read(where.definitions)
-            new = spell(outcome(parse(raw), changes, str(where.definitions)))
+            before, _ = _standing(host, where, raw)
+            table = outcome(before, changes, str(where.definitions))
+            if raw is None and not before and not table and host.status(where.children) is None:
+                return
+            new = spell(table)
             if new != raw:
                 _write(host, where, raw, new)
-            if any(change.after is not None and LOADED in change.after.attributes for change in changes):
-                control.stop(host, where)  # an undo: none ran before
-            elif new is not None or new != raw or host.status(where.children) is not None:
+            undone = {mark for change in changes if change.after for mark in MARKS & change.after.attributes.keys()}
+            if LOADED in undone:
+                control.stop(host, where)  # none ran before
+            else:
                 _settle(host, where, new)
+            if (WRITTEN in undone or not table) and host.read(where.definitions) == new:
+                host.remove(where.definitions)  # the supervisor has read it: that it goes now says nothing new
         except Damaged as error:
             raise Conflict(f"cannot change {where.definitions}: {error}", hint="nothing was written") from error
         except HostError as error:
@@ -99,29 +121,41 @@ class Embedded:
         return (str(control.site(host).definitions),)
 
 
-def _idle(state: State, item: Wanted | None) -> State:
-    """What is defined and not run, where it was applied and is still wanted; else the crash came before the start."""
-    if item is None or item.desired is None:
+def _standing(host: Host, where: control.Site, raw: bytes | None) -> tuple[dict[ResourceId, State], str]:
+    """What the supervisor is to run, and why its file does not say so: its last good copy does. Raises Damaged."""
+    try:
+        if raw is not None:
+            return parse(raw), ""
+        why = f"{where.definitions} is gone"
+    except Unknown:
+        raise
+    except Damaged as error:
+        if host.status(where.accepted) is None:
+            raise
+        why = f"{where.definitions} cannot be used: {error}"
+    table = parse(host.read(where.accepted))
+    return table, why if table else ""
+
+
+def _marked(state: State, marks: Sequence[str], item: Wanted | None) -> State:
+    """Not followed or not written, where it was applied and is still wanted; else the crash came before that."""
+    if item is None or item.desired is None or bare(item.desired) != state:
         return state
-    if bare(item.desired) == state and (LOADED in item.desired.attributes or item.applied == state):
-        return State({**state.attributes, LOADED: False})
-    return state
+    found = {mark: False for mark in marks if mark in item.desired.attributes or item.applied == state}
+    return State({**state.attributes, **found}) if found else state
 
 
-def _write(host: Host, where: control.Site, raw: bytes | None, new: bytes | None) -> None:
-    if new is not None and host.status(where.folder) is None:
+def _write(host: Host, where: control.Site, raw: bytes | None, new: bytes) -> None:
+    if host.status(where.folder) is None:
         made = host.execute(["mkdir", "-p", "-m", "700", str(where.folder)], timeout=control.LOOK)
         if made.code != 0:
             raise ApplyError(f"cannot make {where.folder}: {made.stderr.decode('utf-8', 'replace').strip()}")
     if host.read(where.definitions) != raw:
         raise Conflict(f"cannot change {where.definitions}: somebody edited it meanwhile", hint="plan again")
-    if new is None:
-        host.remove(where.definitions)
-    else:
-        host.write(where.definitions, new)
+    host.write(where.definitions, new)
 
 
-def _settle(host: Host, where: control.Site, new: bytes | None) -> None:
+def _settle(host: Host, where: control.Site, new: bytes) -> None:
     """The supervisor runs by what was written, or it is said why it does not."""
     found = control.reload(host, where)
     if found.get("refused"):

@@ -1,6 +1,6 @@
 """The definitions file: all entries in one table, and the same table with a batch of changes made. Pure.
 
-One entry to a line, sorted by address: equal tables are equal bytes. A table without entries is no file.
+One entry to a line, sorted by address: equal tables are equal bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from reconciler.model.state import State
 
 VERSION = 1
 LOADED = "loaded"  # false in a state: the definition is there, and no supervisor runs that would follow it
+WRITTEN = "written"  # false in a state: the file is damaged or gone, and the supervisor's last good copy has it
+MARKS = frozenset({LOADED, WRITTEN})  # what only a look adds to a state
 KINDS = frozenset({"Automation", "Service"})
 
 Table: TypeAlias = Mapping[ResourceId, State]
@@ -26,6 +28,10 @@ class Damaged(Exception):
     """The file is none of ours, or was damaged. The text says how."""
 
 
+class Unknown(Damaged):
+    """It has a format that another version of reconciler knows."""
+
+
 def parse(raw: bytes | None) -> dict[ResourceId, State]:
     """The entries of a file. Raises Damaged for anything that we would not have written."""
     if raw is None:
@@ -33,7 +39,7 @@ def parse(raw: bytes | None) -> dict[ResourceId, State]:
     try:
         found = json.loads(raw)
         if found["v"] != VERSION:
-            raise Damaged(f"its format is {found['v']!r}, and this reconciler knows {VERSION}")
+            raise Unknown(f"its format is {found['v']!r}, and this reconciler knows {VERSION}")
         entries = [(str(entry["id"]).partition("/"), State(dict(entry["state"]))) for entry in found["entries"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"it is no table of definitions ({type(error).__name__}: {error})") from error
@@ -43,10 +49,8 @@ def parse(raw: bytes | None) -> dict[ResourceId, State]:
     return table
 
 
-def spell(table: Table) -> bytes | None:
-    """The bytes of a table; None where it holds nothing."""
-    if not table:
-        return None
+def spell(table: Table) -> bytes:
+    """The bytes of a table."""
     lines = [canonical_text({"id": str(id_), "state": table[id_].attributes}) for id_ in sorted(table)]
     body = ",\n".join(lines)
     return f'{{"v":{VERSION},"entries":[\n{body}\n]}}\n'.encode()
@@ -59,9 +63,9 @@ def document(state: State) -> str:
 
 def bare(state: State) -> State:
     """The state without what only a look at the supervisor can add."""
-    if LOADED not in state.attributes:
+    if not MARKS & state.attributes.keys():
         return state
-    return State({name: value for name, value in state.attributes.items() if name != LOADED})
+    return State({name: value for name, value in state.attributes.items() if name not in MARKS})
 
 
 def outcome(table: Table, changes: Sequence[Change], path: str) -> dict[ResourceId, State]:
