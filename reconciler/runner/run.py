@@ -18,7 +18,7 @@ from reconciler.runner.output import Kept, Log, Stream, flush
 from reconciler.runner.record import Record
 from reconciler.runner.signals import Signals, name
 from reconciler.runner.start import NOT_RUN, NotStarted, Setting, start
-from reconciler.runner.text import compact, instant, minute, readable, why
+from reconciler.runner.text import compact, instant, minute, readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,44 +150,49 @@ class Run:
 
     def _attempt(self, number: int, lock: Lock, kept: Kept) -> tuple[Ended, bool]:
         """How it ended, and whether there was a job at all."""
-        rules = None
-        try:
-            if number == 1 and self._job.secrets:
-                self._resolve()
-            if self._asked.stop:
-                return Ended(
-                    128 + self._asked.stop, f"stopped by {name(self._asked.stop)} before it began", "stopped"
-                ), False
-            attempt = self._start(number, lock, kept)
-        except NotStarted as error:
-            self._tell(str(error))
-            return Ended(error.code, str(error), "failed"), False
-        job = self._job
+        attempt = self._begin(number, lock, kept)
+        if isinstance(attempt, Ended):
+            return attempt, False
+        job, rules = self._job, None
         if job.matches or job.rejects or job.schema is not None or job.files or job.least:
             from reconciler.runner.success import Rules
 
-            rules = Rules(job, self._before)
+            rules = Rules(job, self._before, self._asked)
             kept.judges = [rules.hear] if rules.needs_output else []
         ended = attempt.wait()
         self._notes += ended.notes
-        if not ended.verdict:
-            if ended.signal:
-                ended.verdict, ended.reason = "failed", f"died of {name(ended.signal)}"
-            elif ended.code not in job.exit_codes:
-                ended.verdict, ended.reason = "failed", f"exit code {ended.code}"
-            else:
-                ended.reason = rules.broken(ended.seconds) if rules else ""
-                ended.verdict = "rejected" if ended.reason else "succeeded"
-        elif ended.verdict in ("timed-out", "overran"):
+        if ended.verdict in ("timed-out", "overran"):
             ended.code = 124
+        elif ended.signal and not ended.verdict:
+            ended.verdict, ended.reason = "failed", f"died of {name(ended.signal)}"
+        elif ended.code not in job.exit_codes and not ended.verdict:
+            ended.verdict, ended.reason = "failed", f"exit code {ended.code}"
+        elif not ended.verdict:
+            ended.reason = rules.broken(ended.seconds) if rules else ""
+            ended.verdict = "rejected" if ended.reason else "succeeded"
+            if rules and rules.interrupted:
+                ended.verdict, ended.code = "stopped", 128 + self._asked.stop
         return ended, True
+
+    def _begin(self, number: int, lock: Lock, kept: Kept) -> Attempt | Ended:
+        """The job, or why there is none."""
+        try:
+            if number == 1 and self._job.secrets:
+                self._resolve()
+            if not self._asked.stop:
+                return self._start(number, lock, kept)
+        except NotStarted as error:
+            if not self._asked.stop:
+                self._tell(str(error))
+                return Ended(error.code, str(error), "failed")
+        return Ended(128 + self._asked.stop, f"stopped by {name(self._asked.stop)} before it began", "stopped")
 
     def _resolve(self) -> None:
         from reconciler.runner.redact import forms
         from reconciler.runner.secrets import Unresolved, resolve
 
         try:
-            found = resolve(self._job.secrets, self._environment)
+            found = resolve(self._job.secrets, self._environment, self._job.longest, self._asked)
         except Unresolved as error:
             raise NotStarted(NOT_RUN, str(error)) from error
         self._environment |= found
@@ -233,19 +238,12 @@ class Run:
         return Attempt(pid, born, mark, job, self._streams, self._asked)
 
     def _stdin(self) -> int:
-        """A descriptor that holds all of the input before the job starts."""
-        job = self._job
-        path = os.path.expanduser(job.stdin_file) if job.stdin_file else os.devnull
-        try:
-            if job.stdin is None:
-                if job.stdin_file and self._line.folder:
-                    path = os.path.join(os.path.expanduser(self._line.folder), path)
-                return os.open(path, os.O_RDONLY)
-            from reconciler.runner.held import held
+        """A descriptor with the input of the job."""
+        if self._job.stdin is None and not self._job.stdin_file:
+            return os.open(os.devnull, os.O_RDONLY)
+        from reconciler.runner.held import source
 
-            return held(job.stdin.encode("utf-8", "surrogatepass"))
-        except OSError as error:
-            raise NotStarted(NOT_RUN, f"cannot open the input of the job, {path}: {why(error)}") from error
+        return source(self._job, self._line.folder, self._asked)
 
     def _finish(self, ended: Ended, attempts: int, kept: Kept, seconds: float) -> None:
         log = kept.log
