@@ -51,7 +51,7 @@ class Run:
 
     def carry_out(self) -> int:
         """The exit code for our caller."""
-        line, at = self._line, time.time_ns()
+        line, at, began = self._line, time.time_ns(), time.monotonic_ns()
         scheduled = line.slot or minute(at)
         if not self._record.claim(self._id(at, scheduled), once=bool(line.slot)):
             self._tell(f"the slot {scheduled} of {line.name} has been run already, or is being run; nothing to do")
@@ -63,11 +63,13 @@ class Run:
         kept = Kept(log, self._job.tail)
         overlap = self._job.overlap if line.name else "allow"
         me = f"{self._us} {self._born} {self._record.id}"
-        lock = Lock(f"{runs}/locks/{line.name}", overlap, me, self._say, self._job.longest)
-        began = time.monotonic()
-        attempts = 0
+        lock = Lock(f"{runs}/locks/{line.name}", overlap, me, began, self._say, self._job.longest)
+        attempts, seconds = 0, 0.0
         if lock.take(self._asked, self._job.grace):
+            free = time.monotonic()
             ended, attempts = self._attempts(lock, kept)
+            seconds = time.monotonic() - free
+            self._notes += [lock.waited] if lock.waited else []
         elif self._asked.stop:
             ended = Ended(128 + self._asked.stop, lock.refused, "stopped")
         else:
@@ -76,7 +78,7 @@ class Run:
         self._code = ended.code
         if ended.verdict == "stopped":
             ended.reason = lock.reason() or ended.reason
-        self._finish(ended, attempts, kept, time.monotonic() - began)
+        self._finish(ended, attempts, kept, seconds)
         lock.free()
         flush(self._streams, lambda: bool(self._asked.stop))
         if line.cli and self._record.kept:

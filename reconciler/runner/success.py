@@ -109,8 +109,8 @@ class Rules:
 
     def _tick(self, _number: int, _frame: FrameType | None) -> None:
         self._left -= 1
-        self.interrupted = bool(self._asked.stop)
-        if self._judging and self.interrupted:
+        if self._judging and self._asked.stop:
+            self.interrupted = True
             raise _TooLong(f"{name(self._asked.stop)} came while success.output looked at its output")
         if self._judging and self._left <= 0:
             raise _TooLong(f"a pattern of success.output took too long, more than {TICK * TICKS:g} s")
