@@ -57,6 +57,8 @@ class Run:
             self._tell(f"the slot {scheduled} of {line.name} has been run already, or is being run; nothing to do")
             return 0
         self._record.add(self._first_line(at, scheduled))
+        if line.tell >= 0:
+            self._record.tell(line.tell)
         runs = f"{self._state}/runs"
         log = Log(f"{runs}/logs/{line.name}/{self._record.id}.log" if self._record.kept else "",
                   self._job.max_size, self._tell)  # fmt: skip
