@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from reconciler.model.run import read_run
 from reconciler.runner import tree
 from tests.runner.place import PATIENCE, Place, gone, number_in, until
 
@@ -94,6 +95,8 @@ def test_kill_stops_the_older_run(place: Place) -> None:
         assert first.wait(PATIENCE) == 143
     newer = place.lines()[0]["id"] if "echo" in place.lines()[0]["command"] else place.lines(number=0)[0]["id"]
     assert ends(place)["stopped"]["reason"] == f"stopped by the newer run {newer} (overlap: kill)"
+    runs = [read_run(path.read_bytes()) for path in place.files()]
+    assert sorted((run.verdict, run.replaced) for run in runs if run) == [("stopped", True), ("succeeded", False)]
 
 
 def test_kill_ends_an_older_run_that_hears_nothing(place: Place) -> None:
