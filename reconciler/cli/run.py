@@ -57,13 +57,30 @@ def command(name: str, params: tuple[str, ...], quiet: bool) -> int:
             f"cannot run {name}: it does not go through the runner", hint="remove `runner: off` and apply"
         )
     cut = words.index("--")
-    argv = [*words[:cut], "--trigger", "manual", "--", *_with(name, words[cut + 1 :], _parsed(params))]
+    told, telling = os.pipe()
+    os.set_blocking(
+        told, False
+    )  # where the command ran without the runner, what it left behind may hold the other end
+    options = ["--trigger", "manual", "--tell", str(telling)]
+    argv = [*words[:cut], *options, "--", *_with(name, words[cut + 1 :], _parsed(params))]
     user = str(state.attributes.get("user") or "")
     theirs = user if user and user != app.host.facts().user else ""
-    code = in_foreground(argv, environment=_environment(state, theirs), user=theirs, quiet=quiet)
+    environment = _environment(state, theirs)
+    code = in_foreground(argv, environment=environment, user=theirs, quiet=quiet, descriptors=[telling])
+    os.close(telling)
     if not theirs:
-        _tell(app, name)
+        _tell(app, name, _read(told))
     return code
+
+
+def _read(told: int) -> str:
+    """The id of the run; empty where there is no record of it."""
+    try:
+        return os.read(told, 100).decode("ascii", "replace")
+    except BlockingIOError:
+        return ""
+    finally:
+        os.close(told)
 
 
 def _applied(app: App, name: str) -> State:
@@ -135,13 +152,14 @@ def _environment(state: State, user: str) -> Mapping[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), **who, **own}
 
 
-def _tell(app: App, name: str) -> None:
+def _tell(app: App, name: str, id_: str) -> None:
     """What became of it, where the exit code does not say everything."""
     from reconciler.cli.render.records import clean, seconds
 
     with open_records(app) as (found, mask):
-        run = next((run for run in found.runs.newest(20, name=name) if run.trigger == "manual"), None)
+        run = found.runs.one(name, id_)
     if run is None or (not sys.stderr.isatty() and run.good):
         return
+    after = f" after {seconds(run.duration)}" if run.duration else ""
     why = f": {clean(run.reason, mask)}" if run.reason else ""
-    sys.stderr.write(f"{run.name} {run.verdict.value} after {seconds(run.duration)}{why}\n")
+    sys.stderr.write(f"{run.name} {run.verdict.value}{after}{why}\n")

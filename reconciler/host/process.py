@@ -52,16 +52,25 @@ def run_for_tail(
     return Completed(_attend(process, argv, timeout, (keep,)), bytes(tail), b"")
 
 
-def in_foreground(argv: Sequence[str], *, environment: Mapping[str, str], user: str = "", quiet: bool = False) -> int:
+def in_foreground(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    user: str = "",
+    quiet: bool = False,
+    descriptors: Sequence[int] = (),
+) -> int:
     """Run at our own terminal until it ends; Ctrl-C is the program's business. Its exit code, 128+n for signal n.
 
-    `user`: as whom, for root. `quiet`: its output goes nowhere.
+    `user`: as whom, for root. `quiet`: its output goes nowhere. `descriptors` of ours that it has as well.
     """
     nowhere = subprocess.DEVNULL if quiet else None
     # Handlers, not SIG_IGN: the program would inherit that.
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
-        process = subprocess.Popen(list(argv), env=environment, stdout=nowhere, stderr=nowhere, **_account(user))
+        process = subprocess.Popen(
+            list(argv), env=environment, stdout=nowhere, stderr=nowhere, pass_fds=descriptors, **_account(user)
+        )
         before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda number, _frame: process.send_signal(number))
         code = process.wait()
     except OSError as error:

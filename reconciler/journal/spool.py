@@ -1,6 +1,6 @@
 """Run files as runners leave them: found, read, judged by whether their runner lives. Writes nothing.
 
-A file that cannot be read counts only when it is old enough that nobody is still writing its first line.
+A first line that was cut short is a lost run, by the name of its file; once nobody can be still writing it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ Alive: TypeAlias = Callable[[tuple[int, str, str]], str | None]  # pid, creation
 
 SPOOL = "runs/spool"
 SUFFIX = ".run"
-GRACE = 3600.0  # seconds after which a file without a whole line is nobody's any more
+GRACE = 3600.0  # seconds after which a file that is empty, or nonsense, is nobody's any more
+SETTLED = 5.0  # seconds after which a line that was begun is not written on: a runner writes each in one go
 _LONGEST = 64 * 2**20
 _ID = pattern(r"(\d{8}T\d{6})(?:\.\d{3})?Z(?:\.\d+|-manual)?")
 
@@ -33,6 +34,8 @@ class Spooled:
     path: Path
     run: Run | None
     old: bool = False
+    cut: bool = False  # its last line is not whole
+    by_name: bool = False  # the name of the file is all that is known
 
     @property
     def done(self) -> bool:
@@ -66,11 +69,12 @@ def read(paths: Iterable[Path], alive: Alive, now: datetime) -> Iterator[Spooled
         if found is None:
             continue
         run = found.run
-        if run is not None and run.verdict is Verdict.RUNNING:
+        if run is not None and run.verdict is Verdict.RUNNING and not found.by_name:
             gone = alive(run.runner)
             again = _load(path, now) if gone else None
             if again is not None and again.run is not None:
-                found = replace(again, run=again.run if again.done else _lost(again.run, gone or "", path))
+                why = "its record is damaged: the last line is cut short" if again.cut else gone or ""
+                found = replace(again, run=again.run if again.done else _lost(again.run, why, path))
         yield found
 
 
@@ -87,21 +91,26 @@ def _load(path: Path, now: datetime) -> Spooled | None:
         return Spooled(path, None)
     run = read_run(content)
     if run is not None and (run.automation, run.id) == (path.parent.name, path.name.removesuffix(SUFFIX)):
-        return Spooled(path, run)
-    old = abs(now.timestamp() - written) > GRACE
-    if old and b"\n" not in content and (match := _ID.fullmatch(path.name.removesuffix(SUFFIX))):
-        return Spooled(path, _cut_short(path, match, written), old)
-    return Spooled(path, None, old)
+        return Spooled(path, run, cut=not content.endswith(b"\n"))
+    age = abs(now.timestamp() - written)
+    if b"\n" not in content and (match := _ID.fullmatch(path.name.removesuffix(SUFFIX))):
+        run = _by_name(path, match, written)
+        if age > (SETTLED if content else GRACE):
+            why = "the first line is cut short" if content else "it is empty"
+            run = _lost(run, f"its record is damaged: {why}", path)
+        return Spooled(path, run, age > GRACE, by_name=True)
+    return Spooled(path, None, age > GRACE)
 
 
-def _cut_short(path: Path, match: re.Match[str], written: float) -> Run:
+def _by_name(path: Path, match: re.Match[str], written: float) -> Run:
+    """What the name of its file tells about a run; for now it counts as running."""
     return Run(
         automation=path.parent.name,
         id=match[0],
         scheduled=_slot(match[1]),
         started=datetime.fromtimestamp(written, UTC),
-        verdict=Verdict.LOST,
-        reason="its run file was cut short: the machine or the runner died at its start",
+        verdict=Verdict.RUNNING,
+        trigger="manual" if match[0].endswith("-manual") else "schedule",
     )
 
 

@@ -69,8 +69,14 @@ class Run:
         return f"{self.automation}/{self.id}"
 
     @property
+    def replaced(self) -> bool:
+        """Whether a newer run ended it, as its manifest wants: `overlap: kill`. The runner's own words say so."""
+        return self.verdict is Verdict.STOPPED and self.reason.startswith("stopped by the newer run ")
+
+    @property
     def good(self) -> bool:
-        return self.verdict in ENDED_WELL
+        """Whether nobody needs to look at it."""
+        return self.verdict in ENDED_WELL or self.replaced
 
 
 def read_run(content: bytes) -> Run | None:

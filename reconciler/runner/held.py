@@ -1,8 +1,56 @@
-"""Input for a program, whole before it starts: with a pipe, our death half-way would look like its end."""
+"""Input for a program: a text, whole before it starts, or a file. Nothing here waits without an end.
+
+With a pipe for a text, our death half-way would look like its end.
+"""
 
 from __future__ import annotations
 
 import os
+import select
+import stat
+import time
+
+from reconciler.runner.job import Job
+from reconciler.runner.signals import Signals
+from reconciler.runner.start import NOT_RUN, NotStarted
+from reconciler.runner.text import why
+
+WRITER = 30.0  # seconds that a FIFO may be without a writer
+
+
+def source(job: Job, folder: str, asked: Signals) -> int:
+    """A descriptor with the input of the job. Raises NotStarted."""
+    path = os.path.join(os.path.expanduser(folder), os.path.expanduser(job.stdin_file))
+    try:
+        if job.stdin is not None:
+            return held(job.stdin.encode("utf-8", "surrogatepass"))
+        return opened(path, min(WRITER, job.longest or WRITER), asked)
+    except OSError as error:
+        raise NotStarted(NOT_RUN, f"cannot open the input of the job, {path}: {why(error)}") from error
+
+
+def opened(path: str, seconds: float, asked: Signals) -> int:
+    """The file, to be read; where it is a FIFO, with somebody who writes into it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            _await_writer(descriptor, seconds, asked)
+        os.set_blocking(descriptor, True)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _await_writer(fifo: int, seconds: float, asked: Signals) -> None:
+    poll, until = select.poll(), time.monotonic() + seconds
+    for each in (fifo, asked.descriptor):
+        poll.register(each, select.POLLIN)
+    while not asked.stop and (left := until - time.monotonic()) > 0:
+        if fifo in {each for each, _ in poll.poll(left * 1000 + 0.5)}:
+            return
+        asked.drain()
+    raise OSError(f"nobody wrote into this FIFO for {seconds:g} s")
 
 
 def held(text: bytes) -> int:

@@ -23,6 +23,7 @@ Options:
   --slot INSTANT  The scheduled instant, as 2026-11-21T06:00:00Z. Runs once.
   --trigger WORD  schedule, manual, catch-up or boot.
   --cli PATH      The reconcile program that collects records now and then.
+  --tell FD       A descriptor that the id of the run is written to.
   --help          Show this message and exit.
 
 The exit code is the command's; 124 after a timeout, 128+n after signal n,
@@ -40,12 +41,13 @@ class Usage(Exception):
 class Line:
     """What the line says. `name` is empty where a run of it cannot be recorded."""
 
-    __slots__ = ("cli", "command", "digest", "folder", "name", "notes", "slot", "state", "trigger")
+    __slots__ = ("cli", "command", "digest", "folder", "name", "notes", "slot", "state", "tell", "trigger")
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = list(command)
         self.name = self.digest = self.state = self.folder = self.slot = self.cli = ""
         self.trigger = "schedule"
+        self.tell = -1
         self.notes: list[str] = []
 
 
@@ -62,7 +64,7 @@ def parse(arguments: Sequence[str]) -> Line:
     rest = iter(words[:cut])
     for word in rest:
         name, given, value = word.partition("=")
-        if name in ("--state", "--in", "--slot", "--trigger", "--cli"):
+        if name in ("--state", "--in", "--slot", "--trigger", "--cli", "--tell"):
             options[name] = value if given else next(rest, "")
         elif word.startswith("-"):
             line.notes.append(f"there is no option {word}")
@@ -87,6 +89,8 @@ def _take(line: Line, options: Mapping[str, str]) -> None:
             line.trigger = options["--trigger"]
         else:
             line.notes.append(f"there is no trigger {options['--trigger']!r}")
+    if options.get("--tell", "").isdecimal():
+        line.tell = int(options["--tell"])
     if "--slot" in options:
         if compact(options["--slot"]):
             line.slot = options["--slot"]

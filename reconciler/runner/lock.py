@@ -26,14 +26,15 @@ SHORTEST, LONGEST = 0.02, 0.5  # seconds between two tries to get the lock
 class Holder:
     """Who the lock file names."""
 
-    __slots__ = ("born", "job", "job_born", "pid", "run")
+    __slots__ = ("at", "born", "job", "job_born", "pid", "run")
 
     def __init__(self, text: str) -> None:
         words = text.partition("\n")[0].split(" ")
-        if len(words) != 5 or not (words[0].isdigit() and words[3].isdigit()):
-            words = ["0", "", "", "0", ""]
+        if len(words) != 6 or not (words[0].isdigit() and words[3].isdigit() and words[5].isdigit()):
+            words = ["0", "", "", "0", "", "0"]
         self.pid, self.born, self.run = int(words[0]), words[1], words[2]
         self.job, self.job_born = int(words[3]), words[4]
+        self.at = int(words[5])  # nanoseconds since the boot: when the run began
 
     @property
     def lives(self) -> bool:
@@ -51,25 +52,29 @@ class Holder:
 
 
 class Lock:
-    """The lock of one automation. `refused` says why a run must not start; empty once it may."""
+    """The lock of one automation. `refused` says why a run must not start, `waited` how long it had to wait."""
 
-    def __init__(self, path: str, overlap: str, me: str, say: Say, longest: float = 0.0) -> None:
+    def __init__(self, path: str, overlap: str, me: str, at: int, say: Say, longest: float = 0.0) -> None:
         self._path, self._overlap, self._me, self._say = path, overlap, me, say
         self._longest = longest  # seconds that a job may run; 0: without end
+        self._at = at  # nanoseconds of the monotonic clock: when this run began
         self._descriptor = -1
         self._ours = False
-        self.refused = ""
+        self.refused = self.waited = ""
 
     def take(self, asked: Signals, grace: float) -> bool:
         """Whether the run may start. Without a place for the lock it may, and says that nothing guards it."""
         if self._overlap == "allow" or not self._open():
             return True
-        pause, asked_of, hurry = SHORTEST, 0, 0.0
+        pause, asked_of, hurry, before = SHORTEST, 0, 0.0, ""
         while not asked.stop:
             held = self._free()
             if held is None:
-                self._ours = True
-                return True
+                return self._took(before)
+            before = before or str(held)
+            if self._late(held):
+                self.refused = f"it gave way to the newer run {held.run} (overlap: kill)"
+                return False
             if self._overdue(held):
                 self._say(f"{held} has run for longer than {self._longest:g} s and was ended")
                 self._longest = 0.0  # one that cannot be killed is met once
@@ -114,15 +119,26 @@ class Lock:
             self._say(f"overlapping runs are not prevented: cannot lock {self._path}: {why(error)}")
             return None
         holder = self._holder()
-        if holder.left_job:
+        if holder.left_job or self._late(holder):
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-            _wake(holder.job)
+            if holder.left_job:
+                _wake(holder.job)
             return holder
         self.tell(0, "")
         return None
 
+    def _took(self, before: str) -> bool:
+        self._ours = True
+        if before:
+            self.waited = f"waited {(time.monotonic_ns() - self._at) / 1e9:.1f} s for {before} to end"
+        return True
+
     def _holder(self) -> Holder:
         return Holder(os.pread(self._descriptor, 4096, 0).decode("ascii", "replace"))
+
+    def _late(self, held: Holder) -> bool:
+        """Whether a run that began after us has the lock, or had it: where runs end older ones, the newest wins."""
+        return self._overlap == "kill" and self._at < held.at < time.monotonic_ns()
 
     def _overdue(self, held: Holder) -> bool:
         """Whether a job has lost the runner that would have ended it by now. The file was written as it started."""
@@ -152,7 +168,7 @@ class Lock:
         if self._descriptor < 0:
             return
         try:
-            os.pwrite(self._descriptor, f"{self._me} {job} {born}\n".ljust(200).encode(), 0)
+            os.pwrite(self._descriptor, f"{self._me} {job} {born} {self._at}\n".ljust(200).encode(), 0)
         except OSError as error:
             self._say(f"a later run would not know this one: cannot write {self._path}: {why(error)}")
 
@@ -166,15 +182,13 @@ class Lock:
     def free(self) -> None:
         """The run has ended in order; the file stays, because unlinking it would let two hold it.
 
-        What stands in it is the holder's: a run that was refused leaves it alone.
+        What stands in it is the holder's, and after its end tells an older run that it comes too late: a run that
+        was refused leaves it alone.
         """
         if self._descriptor < 0:
             return
-        try:
-            if self._ours:
-                os.ftruncate(self._descriptor, 0)
-        except OSError as error:
-            self._say(f"cannot clear {self._path}: {why(error)}")
+        if self._ours:
+            self.tell(0, "")
         os.close(self._descriptor)
         self._descriptor = -1
 

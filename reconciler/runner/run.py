@@ -18,7 +18,7 @@ from reconciler.runner.output import Kept, Log, Stream, flush
 from reconciler.runner.record import Record
 from reconciler.runner.signals import Signals, name
 from reconciler.runner.start import NOT_RUN, NotStarted, Setting, start
-from reconciler.runner.text import compact, instant, minute, readable, why
+from reconciler.runner.text import compact, instant, minute, readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,23 +51,27 @@ class Run:
 
     def carry_out(self) -> int:
         """The exit code for our caller."""
-        line, at = self._line, time.time_ns()
+        line, at, began = self._line, time.time_ns(), time.monotonic_ns()
         scheduled = line.slot or minute(at)
         if not self._record.claim(self._id(at, scheduled), once=bool(line.slot)):
             self._tell(f"the slot {scheduled} of {line.name} has been run already, or is being run; nothing to do")
             return 0
         self._record.add(self._first_line(at, scheduled))
+        if line.tell >= 0:
+            self._record.tell(line.tell)
         runs = f"{self._state}/runs"
         log = Log(f"{runs}/logs/{line.name}/{self._record.id}.log" if self._record.kept else "",
                   self._job.max_size, self._tell)  # fmt: skip
         kept = Kept(log, self._job.tail)
         overlap = self._job.overlap if line.name else "allow"
         me = f"{self._us} {self._born} {self._record.id}"
-        lock = Lock(f"{runs}/locks/{line.name}", overlap, me, self._say, self._job.longest)
-        began = time.monotonic()
-        attempts = 0
+        lock = Lock(f"{runs}/locks/{line.name}", overlap, me, began, self._say, self._job.longest)
+        attempts, seconds = 0, 0.0
         if lock.take(self._asked, self._job.grace):
+            free = time.monotonic()
             ended, attempts = self._attempts(lock, kept)
+            seconds = time.monotonic() - free
+            self._notes += [lock.waited] if lock.waited else []
         elif self._asked.stop:
             ended = Ended(128 + self._asked.stop, lock.refused, "stopped")
         else:
@@ -76,7 +80,7 @@ class Run:
         self._code = ended.code
         if ended.verdict == "stopped":
             ended.reason = lock.reason() or ended.reason
-        self._finish(ended, attempts, kept, time.monotonic() - began)
+        self._finish(ended, attempts, kept, seconds)
         lock.free()
         flush(self._streams, lambda: bool(self._asked.stop))
         if line.cli and self._record.kept:
@@ -150,44 +154,49 @@ class Run:
 
     def _attempt(self, number: int, lock: Lock, kept: Kept) -> tuple[Ended, bool]:
         """How it ended, and whether there was a job at all."""
-        rules = None
-        try:
-            if number == 1 and self._job.secrets:
-                self._resolve()
-            if self._asked.stop:
-                return Ended(
-                    128 + self._asked.stop, f"stopped by {name(self._asked.stop)} before it began", "stopped"
-                ), False
-            attempt = self._start(number, lock, kept)
-        except NotStarted as error:
-            self._tell(str(error))
-            return Ended(error.code, str(error), "failed"), False
-        job = self._job
+        attempt = self._begin(number, lock, kept)
+        if isinstance(attempt, Ended):
+            return attempt, False
+        job, rules = self._job, None
         if job.matches or job.rejects or job.schema is not None or job.files or job.least:
             from reconciler.runner.success import Rules
 
-            rules = Rules(job, self._before)
+            rules = Rules(job, self._before, self._asked)
             kept.judges = [rules.hear] if rules.needs_output else []
         ended = attempt.wait()
         self._notes += ended.notes
-        if not ended.verdict:
-            if ended.signal:
-                ended.verdict, ended.reason = "failed", f"died of {name(ended.signal)}"
-            elif ended.code not in job.exit_codes:
-                ended.verdict, ended.reason = "failed", f"exit code {ended.code}"
-            else:
-                ended.reason = rules.broken(ended.seconds) if rules else ""
-                ended.verdict = "rejected" if ended.reason else "succeeded"
-        elif ended.verdict in ("timed-out", "overran"):
+        if ended.verdict in ("timed-out", "overran"):
             ended.code = 124
+        elif ended.signal and not ended.verdict:
+            ended.verdict, ended.reason = "failed", f"died of {name(ended.signal)}"
+        elif ended.code not in job.exit_codes and not ended.verdict:
+            ended.verdict, ended.reason = "failed", f"exit code {ended.code}"
+        elif not ended.verdict:
+            ended.reason = rules.broken(ended.seconds) if rules else ""
+            ended.verdict = "rejected" if ended.reason else "succeeded"
+            if rules and rules.interrupted:
+                ended.verdict, ended.code = "stopped", 128 + self._asked.stop
         return ended, True
+
+    def _begin(self, number: int, lock: Lock, kept: Kept) -> Attempt | Ended:
+        """The job, or why there is none."""
+        try:
+            if number == 1 and self._job.secrets:
+                self._resolve()
+            if not self._asked.stop:
+                return self._start(number, lock, kept)
+        except NotStarted as error:
+            if not self._asked.stop:
+                self._tell(str(error))
+                return Ended(error.code, str(error), "failed")
+        return Ended(128 + self._asked.stop, f"stopped by {name(self._asked.stop)} before it began", "stopped")
 
     def _resolve(self) -> None:
         from reconciler.runner.redact import forms
         from reconciler.runner.secrets import Unresolved, resolve
 
         try:
-            found = resolve(self._job.secrets, self._environment)
+            found = resolve(self._job.secrets, self._environment, self._job.longest, self._asked)
         except Unresolved as error:
             raise NotStarted(NOT_RUN, str(error)) from error
         self._environment |= found
@@ -233,19 +242,12 @@ class Run:
         return Attempt(pid, born, mark, job, self._streams, self._asked)
 
     def _stdin(self) -> int:
-        """A descriptor that holds all of the input before the job starts."""
-        job = self._job
-        path = os.path.expanduser(job.stdin_file) if job.stdin_file else os.devnull
-        try:
-            if job.stdin is None:
-                if job.stdin_file and self._line.folder:
-                    path = os.path.join(os.path.expanduser(self._line.folder), path)
-                return os.open(path, os.O_RDONLY)
-            from reconciler.runner.held import held
+        """A descriptor with the input of the job."""
+        if self._job.stdin is None and not self._job.stdin_file:
+            return os.open(os.devnull, os.O_RDONLY)
+        from reconciler.runner.held import source
 
-            return held(job.stdin.encode("utf-8", "surrogatepass"))
-        except OSError as error:
-            raise NotStarted(NOT_RUN, f"cannot open the input of the job, {path}: {why(error)}") from error
+        return source(self._job, self._line.folder, self._asked)
 
     def _finish(self, ended: Ended, attempts: int, kept: Kept, seconds: float) -> None:
         log = kept.log

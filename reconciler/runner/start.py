@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from reconciler.runner.signals import Signals
+
 NOT_RUN, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
 
@@ -162,9 +164,13 @@ def _trouble(stage: str, number: int, program: str, setting: Setting) -> NotStar
 
 
 def capture(
-    argv: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None, most: int = 1 << 22
-) -> tuple[int, bytes]:
-    """Exit code and output of a small program; -1 where it took too long or said too much. Raises NotStarted."""
+    argv: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None, most: int = 1 << 22,
+    asked: Signals | None = None,
+) -> tuple[int, bytes]:  # fmt: skip
+    """Exit code and output of a small program; -1 where it took too long, said too much or we are asked to stop.
+
+    Raises NotStarted.
+    """
     reading, writing = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
     try:
@@ -179,18 +185,23 @@ def capture(
     until = time.monotonic() + seconds
     poll = select.poll()
     poll.register(reading, select.POLLIN)
-    while (left := until - time.monotonic()) > 0 and len(output) <= most:
-        if poll.poll(left * 1000):
+    if asked:
+        poll.register(asked.descriptor, select.POLLIN)
+    while (left := until - time.monotonic()) > 0 and len(output) <= most and not (asked and asked.stop):
+        ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
+        if reading in ready:
             part = os.read(reading, 65536)
             if not part:
                 break
             output += part
+        elif asked:
+            asked.drain()
     os.close(reading)
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return (os.waitstatus_to_exitcode(status), bytes(output)) if len(output) <= most else (-1, b"")
-        if time.monotonic() > until or len(output) > most:
+        if time.monotonic() > until or len(output) > most or (asked and asked.stop):
             os.killpg(pid, _signal.SIGKILL)
             os.waitpid(pid, 0)
             return -1, b""

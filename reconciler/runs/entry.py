@@ -63,6 +63,12 @@ def every(schedule: Json) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
+def at_once(table: Timetable) -> int:
+    """The most starts in one of its minutes: more than one where its interval is below a minute."""
+    seconds = every(table.schedule)
+    return ceil(60 / seconds) if seconds else 1
+
+
 def smeared(mask: int, count: int) -> int:
     """Every bit, and the `count` - 1 bits after it."""
     found, width = mask, 1

@@ -8,14 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from itertools import islice
 from math import ceil
 
 from reconciler.model.schedule import upcoming
 from reconciler.runs.clocks import Change, changes
-from reconciler.runs.entry import CROWD, Entry, Overlap, every, first_bits, mask_of, overlap, smeared, unreadable
+from reconciler.runs.entry import (
+    CROWD,
+    Entry,
+    Overlap,
+    at_once,
+    every,
+    first_bits,
+    mask_of,
+    overlap,
+    smeared,
+    unreadable,
+)
 from reconciler.runs.grid import Grid, Period, minute, period
 from reconciler.runs.remarks import Remark, remarks
-from reconciler.runs.slots import Timetable
+from reconciler.runs.slots import Timetable, multiples
 from reconciler.runs.tally import Tally
 
 HOUR = 60
@@ -45,10 +57,14 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Collision:
-    """Minutes in which the same entries start together: the first of them, and how many."""
+    """Minutes in which the same entries start together: the first of them, and how many.
+
+    `starts`: in one such minute; more than there are entries where one has an interval below a minute.
+    """
 
     first: datetime
     names: tuple[str, ...]
+    starts: int
     minutes: int
 
 
@@ -74,10 +90,7 @@ class Forecast:
     @property
     def fullest(self) -> int:
         """The most starts in one minute."""
-        tally = Tally()
-        for row in self.rows:
-            tally.add(row.mask)
-        return tally.highest(-1)[0]
+        return _starts(self.rows).highest(-1)[0]
 
 
 def forecast(
@@ -87,17 +100,17 @@ def forecast(
     about = period(start, length, zone)
     grid = Grid(about, zone)
     rows = tuple(_rows(entries, grid))
-    tally = Tally()
+    each, starts = Tally(), _starts(rows)
     for row in rows:
-        tally.add(row.mask)
-    crowded = tally.at_least(crowd)
+        each.add(row.mask)
+    crowded = starts.at_least(crowd) & each.at_least(min(crowd, 2))  # nobody collides with itself
     return Forecast(
         period=about,
         zone=zone,
         crowd=crowd,
         rows=rows,
-        hours=_hours(rows, tally, about),
-        collisions=tuple(_collisions(rows, tally, crowded, about)),
+        hours=_hours(rows, each, about),
+        collisions=tuple(_collisions(rows, starts, crowded, about)),
         crowded=crowded,
         overlaps=tuple(found for row in rows if (found := overlap(row.entry, row.mask, about)) is not None),
         changes=changes([row.entry.table for row in rows if not row.entry.never], start, about.end, zone),
@@ -105,17 +118,33 @@ def forecast(
     )
 
 
+def _starts(rows: Sequence[Row]) -> Tally:
+    """How many start in each minute."""
+    tally = Tally()
+    for row in rows:
+        tally.add(row.mask, at_once(row.entry.table))
+    return tally
+
+
 def _rows(entries: Sequence[Entry], grid: Grid) -> Iterator[Row]:
     later: dict[tuple[str, str, str], tuple[datetime, ...]] = {}
     for entry in sorted(entries, key=lambda entry: (entry.name, entry.foreign, entry.table.provider)):
         mask = 0 if entry.never else mask_of(entry.table, grid)
-        coming: tuple[datetime, ...] = tuple(grid.period.instant(bit) for bit in first_bits(mask, _NEXT))
+        coming = _coming(entry.table, mask, grid.period)
         if not coming and not entry.never and not unreadable(entry.table):
             key = (str(entry.table.schedule), entry.table.timezone, entry.table.provider)
             if key not in later:
                 later[key] = _later(entry.table, grid)
             coming = later[key]
         yield Row(entry, mask, mask.bit_count() + _beside(entry.table, mask, grid.period), coming)
+
+
+def _coming(table: Timetable, mask: int, about: Period) -> tuple[datetime, ...]:
+    """The next starts within the period."""
+    seconds = every(table.schedule)
+    if mask and seconds is not None and seconds < 60:
+        return tuple(islice(multiples(seconds, about.start, about.end), _NEXT))
+    return tuple(about.instant(bit) for bit in first_bits(mask, _NEXT))
 
 
 def _later(table: Timetable, grid: Grid) -> tuple[datetime, ...]:
@@ -166,7 +195,7 @@ def _collisions(rows: Sequence[Row], tally: Tally, crowded: int, about: Period) 
     for _ in range(_SHOWN):
         if not crowded:
             return
-        _, fullest = tally.highest(crowded)
+        count, fullest = tally.highest(crowded)
         first = next(first_bits(fullest, 1))
         same, names = fullest, []
         for mask, called in masks.items():
@@ -175,5 +204,5 @@ def _collisions(rows: Sequence[Row], tally: Tally, crowded: int, about: Period) 
                 names += called
             else:
                 same &= ~mask
-        yield Collision(about.instant(first), tuple(sorted(names)), same.bit_count())
+        yield Collision(about.instant(first), tuple(sorted(names)), count, same.bit_count())
         crowded &= ~same

@@ -80,7 +80,7 @@ def slots(table: Timetable, after: datetime, until: datetime) -> Iterator[dateti
     """The slots in (after, until], as aware UTC. None for boot and login, which no clock decides."""
     every = table.schedule.get("every") if isinstance(table.schedule, Mapping) else None
     if table.provider == "embedded" and isinstance(every, int | float):
-        yield from _multiples(float(every), after, until)
+        yield from multiples(float(every), after, until)
         return
     for slot in occurrences(table.schedule, after, table.timezone):
         if slot > until:
@@ -88,7 +88,7 @@ def slots(table: Timetable, after: datetime, until: datetime) -> Iterator[dateti
         yield slot.astimezone(UTC)
 
 
-def _multiples(every: float, after: datetime, until: datetime) -> Iterator[datetime]:
+def multiples(every: float, after: datetime, until: datetime) -> Iterator[datetime]:
     """An interval counts from the epoch, so that a restart changes no slot."""
     number = int(after.timestamp() // every) + 1
     while (slot := number * every) <= until.timestamp():

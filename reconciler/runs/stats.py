@@ -23,7 +23,7 @@ class Stats:
     runs: int
     succeeded: int
     failed: int
-    skipped: int
+    skipped: int  # or ended for a newer run
     p50: float | None
     p95: float | None
     longest: float | None
@@ -50,7 +50,7 @@ class Stats:
 def stats(runs: Sequence[Run]) -> Stats:
     """Figures about these runs, of one automation, in any order. Runs that are not done do not count."""
     ended = sorted((run for run in runs if run.verdict not in UNFINISHED), key=lambda run: run.started)
-    real = [run for run in ended if run.verdict is not Verdict.SKIPPED]
+    real = [run for run in ended if run.verdict is not Verdict.SKIPPED and not run.replaced]
     good = [run for run in real if run.good]
     durations = [run.duration for run in good if run.duration is not None]
     return Stats(

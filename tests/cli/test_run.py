@@ -212,3 +212,28 @@ def test_the_whole_way_with_the_real_runner(workplace: Workplace, runner: Path) 
             assert workplace.run("runs", "--collect").out == "2 runs recorded.\n"
     assert not list((workplace.state / "runs/spool").rglob("*.run"))
     assert os.access(workplace.state / "runs/runs.db", os.R_OK)
+
+
+def test_each_of_several_at_once_tells_of_its_own_run(workplace: Workplace, runner: Path) -> None:
+    command = ["sh", "-c", "sleep 0.$TENTHS; exit $CODE"]
+    apply(
+        workplace.state,
+        owned(
+            workplace.state, "job", "@yearly", launcher=str(runner), command=command, settings={"overlap": "allow"}
+        ),
+    )
+    program = [sys.executable, "-m", "reconciler", "run", "job", "--quiet"]
+    environment = {**os.environ, "PYTHONPATH": str(RUNNER.parents[1])}
+    started = [
+        subprocess.Popen(
+            program, env={**environment, "CODE": str(code), "TENTHS": str(9 - code)}, stderr=subprocess.PIPE
+        )
+        for code in range(3, 7)
+    ]
+    said = [process.communicate()[1].decode() for process in started]
+    for code, text in zip(range(3, 7), said, strict=True):
+        assert " failed after " in text
+        assert text.endswith(f": exit code {code}\n")
+    assert len({text.split()[0] for text in said}) == 4
+    for code, text in zip(range(3, 7), said, strict=True):
+        assert json.loads(workplace.run("show", text.split()[0], "-o", "json").out)["exit"] == code

@@ -15,7 +15,7 @@ from reconciler.journal.collect import Collected, Keep, collect, only_one
 from reconciler.journal.runs import Runs, seen
 from reconciler.model.errors import JournalError
 from reconciler.model.run import Run, Verdict
-from tests.records.build import DEAD, NOON, alive, files, lines, put, spool
+from tests.records.build import DEAD, NOON, alive, files, lines, log, put, spool
 
 ROOT = Path(__file__).parents[2]
 MINUTE = timedelta(minutes=1)
@@ -112,16 +112,39 @@ def test_text_that_no_database_takes_is_recorded_spelled_out(tmp_path: Path) -> 
     assert run.reason == "\\udc80"
 
 
-def test_a_file_that_is_being_written_is_left_alone_and_an_old_one_is_a_lost_run(tmp_path: Path) -> None:
-    put(tmp_path, "a", "20261121T115900Z", lines("a", NOON)[:40], NOON)
+@pytest.mark.parametrize(
+    ("content", "after", "why"),
+    [
+        (b"", timedelta(hours=2), "it is empty"),
+        (lines("a", NOON)[:40], timedelta(seconds=6), "the first line is cut short"),
+    ],
+    ids=["empty", "cut"],
+)
+def test_a_file_that_is_being_written_is_a_run_and_later_a_lost_one(
+    tmp_path: Path, content: bytes, after: timedelta, why: str
+) -> None:
+    put(tmp_path, "a", "20261121T115900Z", content, NOON)
+    log(tmp_path, "a", "20261121T115900Z", b"output", NOON)
     assert collected(tmp_path) == Collected()
     assert files(tmp_path) == ["a/20261121T115900Z.run"]
-    found = collect(tmp_path, NOON + timedelta(hours=2), alive, {})
-    assert found is not None
-    assert found.lost == 1
+    assert [(run.name, run.verdict) for run in recorded(tmp_path)] == [("a/20261121T115900Z", Verdict.RUNNING)]
+    for collecting in (False, True):
+        if collecting:
+            found = collect(tmp_path, NOON + after, alive, {})
+            assert found is not None
+            assert found.lost == 1
+        with Runs(tmp_path, NOON + after, alive) as runs:
+            run = runs.last("a")
+        assert run is not None
+        assert (run.verdict, run.scheduled) == (Verdict.LOST, NOON - MINUTE)
+        assert run.reason == f"its record is damaged: {why}"
+        assert run.log == "logs/a/20261121T115900Z.log"
+
+
+def test_a_record_whose_last_line_is_cut_short_is_damaged_and_says_nothing_of_its_runner(tmp_path: Path) -> None:
+    put(tmp_path, "a", "20261121T120000Z", lines("a", NOON, pid=DEAD)[:-20])
     (run,) = recorded(tmp_path)
-    assert run.scheduled == NOON - MINUTE
-    assert "cut short" in run.reason
+    assert (run.verdict, run.reason) == (Verdict.LOST, "its record is damaged: the last line is cut short")
 
 
 def test_links_and_folders_in_the_spool_are_not_followed(tmp_path: Path) -> None:

@@ -207,3 +207,14 @@ def test_one_line_about_the_last_day() -> None:
         lately(runs, [slot for each in found for slot in each.missed])
         == "27 in the last day; failed: brief, sync; missed: backup"
     )
+
+
+def test_runs_that_newer_ones_ended_are_no_failures_until_none_gets_through() -> None:
+    ended = [
+        run("feed", at, Verdict.STOPPED, reason="stopped by the newer run 20261121T060000Z (overlap: kill)")
+        for at in days(3)
+    ]
+    good = run("feed", NOW, exit=0)
+    assert findings(review((summary("feed", {"at": "boot"}, [good, *ended]),))) == []
+    (found,) = findings(review((summary("feed", {"at": "boot"}, ended),)))
+    assert (found.kind, found.text.partition(";")[0]) == ("failing", "has not succeeded once in 7 runs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from reconciler.model.run import read_run
 from reconciler.runner import tree
 from tests.runner.place import PATIENCE, Place, gone, number_in, until
 
@@ -57,6 +59,20 @@ def test_queue_waits_for_its_turn(place: Place) -> None:
     assert ends(place).keys() == {"succeeded"}
 
 
+@pytest.mark.parametrize("overlap", ["queue", "kill"])
+def test_the_wait_for_another_run_is_told_and_not_counted_as_runtime(place: Place, overlap: str) -> None:
+    job = {"overlap": overlap, "stop": {"grace": 1}}
+    with place.start("sh", "-c", "trap '' TERM; echo $$ > pid; sleep 1.5; :", job=job) as first:
+        number_in(place.folder / "pid")
+        place.run("echo", "newer", job=job)
+        first.wait(PATIENCE)
+    (end,) = [json.loads(path.read_text().splitlines()[-1]) for path in place.files() if '"newer' in path.read_text()]
+    told = re.fullmatch(r"waited (\d+\.\d) s for run 20\S+ to end", str(end["reason"]))
+    assert told, end["reason"]
+    assert float(told[1]) > 0.8
+    assert end["seconds"] < 0.8
+
+
 def test_a_run_that_waits_can_be_stopped(place: Place) -> None:
     with place.start(*WAIT) as first:
         number_in(place.folder / "pid")
@@ -79,6 +95,8 @@ def test_kill_stops_the_older_run(place: Place) -> None:
         assert first.wait(PATIENCE) == 143
     newer = place.lines()[0]["id"] if "echo" in place.lines()[0]["command"] else place.lines(number=0)[0]["id"]
     assert ends(place)["stopped"]["reason"] == f"stopped by the newer run {newer} (overlap: kill)"
+    runs = [read_run(path.read_bytes()) for path in place.files()]
+    assert sorted((run.verdict, run.replaced) for run in runs if run) == [("stopped", True), ("succeeded", False)]
 
 
 def test_kill_ends_an_older_run_that_hears_nothing(place: Place) -> None:
@@ -91,7 +109,7 @@ def test_kill_ends_an_older_run_that_hears_nothing(place: Place) -> None:
         assert first.wait(PATIENCE) == -9
 
 
-def test_each_of_many_that_kill_is_ended_by_a_newer_one_or_runs(place: Place) -> None:
+def test_of_many_that_kill_the_newest_runs_and_each_other_is_ended_or_gives_way(place: Place) -> None:
     """None is killed without having been asked, and the lock is never held by two."""
     job = {"overlap": "kill", "stop": {"grace": 5}}
     command = ["flock", "-n", "-E", "9", "alone", "sleep", "0.3"]
@@ -99,7 +117,32 @@ def test_each_of_many_that_kill_is_ended_by_a_newer_one_or_runs(place: Place) ->
     codes = {process.wait(PATIENCE) for process in started}
     assert codes <= {0, 143}
     assert {len(path.read_text().splitlines()) for path in place.files()} <= {2, 3}
-    assert ends(place).keys() <= {"succeeded", "stopped"}, ends(place)
+    assert ends(place).keys() <= {"succeeded", "stopped", "skipped"}, ends(place)
+    assert "succeeded" in ends(place)
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["while the newest runs", "after its end"])
+def test_the_newest_of_three_that_kill_wins(place: Place, over: bool) -> None:
+    """The older one that waited as well gives way."""
+    job = {"overlap": "kill", "stop": {"grace": 0.5}}
+    options = ["--trigger", "manual"]  # ids in the order of their starts
+    with place.start("sh", "-c", "trap '' TERM; echo $$ > pid; sleep 60; :", job=job, options=options) as first:
+        number_in(place.folder / "pid")
+        with place.start("echo", "older", job=job, options=options) as second:
+            until(lambda: len(place.files()) == 2)
+            time.sleep(0.2)
+            second.send_signal(signal.SIGSTOP)
+            with place.start("sh", "-c", "touch holds; sleep 1; echo newest", job=job, options=options) as third:
+                until((place.folder / "holds").exists)
+                if over:
+                    third.wait(PATIENCE)
+                second.send_signal(signal.SIGCONT)
+                assert [process.wait(PATIENCE) for process in (second, third)] == [0, 0]
+        first.wait(PATIENCE)
+    ids = [json.loads(path.read_text().splitlines()[0])["id"] for path in sorted(place.files())]
+    found = ends(place)
+    assert found["skipped"]["reason"] == f"it gave way to the newer run {ids[2]} (overlap: kill)"
+    assert found["succeeded"]["tail"] == "newest\n"
 
 
 def test_allow_lets_them_run_together(place: Place) -> None:

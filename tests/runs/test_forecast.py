@@ -78,6 +78,16 @@ def test_an_interval_below_a_minute_counts_every_start() -> None:
     found = of(entry("fast", {"every": 20}, provider="embedded"), length=2 * HOUR)
     assert found.starts == 360
     assert [hour.starts for hour in found.hours][1] == 180
+    assert found.fullest == 3
+    assert [f"{at:%H:%M:%S}" for at in found.rows[0].next] == ["05:20:20", "05:20:40", "05:21:00"]
+
+
+def test_an_interval_below_a_minute_collides_with_others_and_not_with_itself() -> None:
+    fast = entry("fast", {"every": 10}, provider="embedded")
+    assert of(fast).collisions == ()
+    (found,) = of(fast, entry("a", "0 6 * * *"), crowd=7).collisions
+    assert (f"{found.first:%H:%M}", found.names, found.starts, found.minutes) == ("06:00", ("a", "fast"), 7, 1)
+    assert of(fast, entry("a", "0 6 * * *"), crowd=8).collisions == ()
 
 
 @pytest.mark.parametrize(

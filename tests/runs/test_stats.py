@@ -29,6 +29,13 @@ def test_skipped_and_unfinished_runs_do_not_count_as_failures() -> None:
     assert (found.runs, found.succeeded, found.failed, found.skipped, found.rate) == (3, 1, 1, 1, 0.5)
 
 
+def test_a_run_that_a_newer_one_ended_is_no_failure_and_one_that_a_signal_ended_is() -> None:
+    ended = run(1, verdict=Verdict.STOPPED, reason="stopped by the newer run 20261121T060000Z (overlap: kill)")
+    found = stats([run(0), ended, run(2)])
+    assert (found.succeeded, found.failed, found.skipped, found.p95) == (2, 0, 1, 1.0)
+    assert stats([run(0), run(1, verdict=Verdict.STOPPED, reason="stopped by SIGTERM to its runner")]).failed == 1
+
+
 def test_a_runtime_that_doubles_is_rising_and_a_steady_one_is_not() -> None:
     assert stats([run(n, took=1.0 + n / 9) for n in range(10)]).rising
     assert not stats([run(n, took=1.0 + n % 2) for n in range(10)]).rising

@@ -204,7 +204,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 def collision_words(collision: Collision) -> str:
     more = collision.minutes - 1
     again = f", and so in {more:,} more {'minute' if more == 1 else 'minutes'}" if more else ""
-    return f"{several(len(collision.names), 'start')} ({listed(collision.names)}){again}"
+    return f"{several(collision.starts, 'start')} ({listed(collision.names)}){again}"
 
 
 def overlap_words(overlap: Overlap) -> str:

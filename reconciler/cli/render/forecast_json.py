@@ -30,7 +30,7 @@ def forecast_json(found: Forecast, heading: Heading) -> Json:
             "threshold": found.crowd,
             "minutes": found.crowded.bit_count(),
             "worst": [
-                {"first": _utc(one.first), "starts": len(one.names), "names": list(one.names), "minutes": one.minutes}
+                {"first": _utc(one.first), "starts": one.starts, "names": list(one.names), "minutes": one.minutes}
                 for one in found.collisions
             ],
         },

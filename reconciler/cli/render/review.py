@@ -22,6 +22,7 @@ from reconciler.records import Summary
 FORMAT = 1
 HEAD = ("Automation", "Schedule", "Runs", "Success", "p50", "p95", "Trend", "Missed", "Late", "Next run")
 _FAILURES = 5  # shown of each automation
+_STARVED = 3  # runs that newer ones ended, without a success: no accident any more
 _SHORT = 200
 
 
@@ -78,10 +79,11 @@ def findings(review: Review) -> list[Finding]:
 def _of(found: Summary, review: Review) -> Iterator[Finding]:
     stats, name = found.stats, visible(found.name)
     bad = failures(found)
-    if bad and not any(run.good for run in found.runs):
-        yield Finding(
-            "failing", name, f"has not succeeded once in {several(stats.runs, 'run')}{_why(bad[0], review)}", 5
-        )
+    replaced = [run for run in found.runs if run.replaced]
+    never = bad or (replaced if len(replaced) >= _STARVED else [])
+    if never and not stats.succeeded:
+        text = f"has not succeeded once in {several(stats.runs, 'run')}{_why(never[0], review)}"
+        yield Finding("failing", name, text, 5)
     elif stats.flaky:
         text = f"fails now and then: {stats.failed} of {several(stats.runs, 'run')}{_why(bad[0], review)}"
         yield Finding("intermittent", name, text, 4)
