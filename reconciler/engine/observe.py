@@ -71,8 +71,7 @@ def observe(
     support = support or Supports(host, providers)
     wanted = wanted_by_provider(intents, memory.inventory)
     for name in sorted(providers):
-        # After a loss any backend may hold something of ours, and so may one that has had several keepers; otherwise
-        # only those that somebody speaks of.
+        # After a loss any backend may hold something of ours, and one with several keepers always; no other unasked.
         needed = name in wanted or name in also
         if not (needed or memory.inventory_lost or name in memory.several) or support(name) is not None:
             continue

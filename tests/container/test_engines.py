@@ -143,10 +143,16 @@ def test_an_update_is_undone_to_the_very_same_container(place: Place) -> None:
     assert place.names() == ["rt-web"]
 
 
-def test_a_predecessor_is_removed_once_another_change_stands(place: Place) -> None:
-    for value in "123":
+def test_a_predecessor_goes_once_another_change_is_stable(place: Place, tmp_path: Path) -> None:
+    place.host = LocalHost(state=str(tmp_path))  # a holder of its own: nobody else's networks are swept
+    for value in "12":
         place.create(web(environment={"V": value}))
-    assert len(place.names()) == 2
+    before, second = place.names(), place.row("rt-web")
+    third = web(environment={"V": "3"})
+    place.undo(place.create(third))
+    assert (place.names(), place.row("rt-web").id) == (before, second.id)
+    place.provider.sweep(place.host, [place.create(third)])
+    assert place.names() == ["rt-web", f"rt-web{OLD}{second.id[:12]}"]
 
 
 def test_a_deletion_is_undone_to_the_very_same_container(place: Place) -> None:
