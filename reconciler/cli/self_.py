@@ -21,10 +21,13 @@ from reconciler.cli.session import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.app import App, Planned
     from reconciler.autostart import Setup
     from reconciler.journal.journal import Journal
     from reconciler.model.resource import Resource
+    from reconciler.model.state import Owned
 
 BACKENDS = ("auto", "systemd", "launchd", "crontab")
 
@@ -127,16 +130,12 @@ def _plan(app: App, journal: Journal, ours: tuple[Resource, ...], accept: tuple[
 
 
 def _setup(app: App, journal: Journal, through: str, scope: str, watch: Path | None) -> Setup:
-    from reconciler.autostart import Setup, starter
-    from reconciler.engine.observe import Supports
-    from reconciler.host.readonly import ReadOnlyHost
+    from dataclasses import replace
 
-    support = Supports(ReadOnlyHost(app.host), app.registry.providers)
-    chosen = starter(through, journal.inventory(), app.host.facts().platform, support)
-    if scope and chosen != "systemd":
-        raise click.UsageError(f"--scope is about systemd, and it would be installed through {chosen}")
-    return Setup(
-        through=chosen,
+    from reconciler.autostart import Setup, starter
+
+    setup = Setup(
+        through=through,
         python=sys.executable,
         state=str(app.folders.state.absolute()),
         watch="" if watch is None else str(watch.absolute()),
@@ -144,6 +143,38 @@ def _setup(app: App, journal: Journal, through: str, scope: str, watch: Path | N
         folders=_folders(app),
         scope=scope,
     )
+    inventory = journal.inventory()
+    chosen = starter(
+        through, inventory, app.host.facts().platform, lambda name: _why_not(app, setup, inventory, name)
+    )
+    if scope and chosen != "systemd":
+        raise click.UsageError(f"--scope is about systemd, and it would be installed through {chosen}")
+    return replace(setup, through=chosen)
+
+
+def _why_not(app: App, setup: Setup, inventory: Sequence[Owned], name: str) -> str | None:
+    """Why this backend cannot hold what would be installed; None where it can, and where it already does."""
+    from dataclasses import replace
+
+    from reconciler.autostart import resources
+    from reconciler.engine.observe import Supports
+    from reconciler.host.readonly import ReadOnlyHost
+    from reconciler.model.errors import ReconcileError
+    from reconciler.own import SUPERVISOR
+    from reconciler.provider import Wanted
+
+    host = ReadOnlyHost(app.host)
+    why = Supports(host, app.registry.providers)(name)
+    if why is not None or any((each.id.name, each.provider) == (SUPERVISOR, name) for each in inventory):
+        return why
+    provider = app.registry.providers[name]
+    found = resources(replace(setup, through=name), app.registry.kinds)
+    main = next(each for each in found if each.id.name == SUPERVISOR)
+    try:
+        provider.observe(host, [Wanted(main.id, provider.canonical(main), None)])
+    except ReconcileError as error:
+        return error.message
+    return None
 
 
 def _folders(app: App) -> dict[str, str]:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from reconciler.supervisor.control import Trouble, ask, run, start
+from reconciler.supervisor.control import Trouble, ask, run, said, start
 from reconciler.supervisor.place import Place
 
 _TARGETS = {"stop": ("POST", "/stop"), "retry": ("POST", "/retry"), "status": ("GET", "/status")}
@@ -30,7 +30,8 @@ def main() -> int:
         os.write(2, f"{trouble}\n".encode())
         return 1
     answer = ask(place, *_TARGETS[options.command], 600.0)
-    os.write(1, f"{answer}\n".encode() if answer else b"no supervisor runs\n")
+    told = said(options.command, answer) if answer else "no supervisor runs"
+    os.write(1, f"{told}\n".encode())
     return 0 if answer else 1
 
 

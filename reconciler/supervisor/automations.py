@@ -24,7 +24,7 @@ from reconciler.supervisor.definitions import Automation, Program
 from reconciler.supervisor.place import Place
 from reconciler.supervisor.process import spawn
 from reconciler.supervisor.server import Loop
-from reconciler.supervisor.slots import BACK, Due, at_boot, decide, sane, upcoming
+from reconciler.supervisor.slots import BACK, MOST, Due, at_boot, decide, sane, upcoming
 
 RUNNING = 100  # runs at once; the others wait
 YOUNG, YOUTH = 4, 1.0  # per processor: so many runs at once that are not older than this, in seconds
@@ -48,6 +48,7 @@ class Waiting(NamedTuple):
     name: str
     due: Due
     handled: float
+    alone: bool  # made up for, or behind such a one: not beside another run of its automation
 
 
 class Automations:
@@ -59,16 +60,16 @@ class Automations:
         self._all: dict[str, Automation] = {}
         self._handled: dict[str, dict[str, Any]] = place.remembered(self._path)
         self._next: list[tuple[float, str]] = []
-        self._queue: deque[Waiting] = deque()
+        self._queues: dict[str, deque[Waiting]] = {}  # never an empty one
         self._runs: dict[int, tuple[str, float]] = {}  # pid: name and monotonic start
         self._begun = Begun(where.state, world, self._runs)
         self._zone = local_zone()
-        self._dirty, self._kept = False, 0.0
+        self._dirty, self._kept, self._trouble = False, 0.0, ""
         self._rest_until = 0.0
         self.worst = 0.0  # longest time between a slot and the start of its run
 
     def __len__(self) -> int:
-        return len(self._all) + len(self._queue) + len(self._runs) + len(self._begun)
+        return len(self._all) + len(self._queues) + len(self._runs) + len(self._begun)
 
     def define(self, wanted: Mapping[str, Automation], *, first: bool) -> None:
         """Run by these from now on. One that is new, or has another schedule, starts with now.
@@ -77,7 +78,7 @@ class Automations:
         """
         self._zone = local_zone()
         self._all = dict(wanted)
-        self._queue = deque(item for item in self._queue if item.name in wanted)
+        self._queues = {name: queue for name, queue in self._queues.items() if name in wanted}
         known = {}
         for name, automation in wanted.items():
             entry = self._handled.get(name, {})
@@ -89,8 +90,8 @@ class Automations:
             elif first:
                 entry["until"] = max(entry["until"], claimed(self._state, name, self._world.now))
             known[name] = entry
-            if "slot" in entry and not any(item.name == name for item in self._queue):
-                self._queue.append(Waiting(name, Due(entry["slot"], "boot"), entry["until"]))
+            if "slot" in entry and name not in self._queues:
+                self._queues[name] = deque([Waiting(name, Due(entry["slot"], "boot"), entry["until"], alone=False)])
         for name in (self._handled.keys() | known.keys()) if first else ():
             self._begun.look_after(name)
         self._handled = known
@@ -113,12 +114,13 @@ class Automations:
     @property
     def due_in(self) -> float | None:
         """Seconds until something is to be done; None where nothing is."""
-        if self._queue and self._room():
+        ready = self._ready() is not None
+        if ready and self._room():
             return 0.0
         young = [started for _, started in self._runs.values() if time.monotonic() - started < YOUTH]
-        if self._queue and self._rest_until > time.monotonic():
+        if ready and self._rest_until > time.monotonic():
             return self._rest_until - time.monotonic()
-        if self._queue and young:
+        if ready and young:
             return max(0.0, min(young) + YOUTH - time.monotonic())
         return max(0.0, self._next[0][0] - self._world.now) if self._next else None
 
@@ -129,15 +131,26 @@ class Automations:
             _, name = heapq.heappop(self._next)
             if name in self._all:
                 self._take(name, self._all[name])
-        while self._queue and self._room():
+        while self._room() and (item := self._ready()) is not None:
             try:
-                self._start(self._queue[0])
+                self._start(item)
             except OSError as error:  # no descriptors, no processes: it is tried again
-                self._world.say(f"{self._queue[0].name}: cannot start its run yet: {why(error)}")
+                self._world.say(f"{item.name}: cannot start its run yet: {why(error)}")
                 self._rest_until = time.monotonic() + YOUTH
                 break
-            self._queue.popleft()
-        self._keep(force=not self._queue)
+            queue = self._queues.pop(item.name)  # and to the end, so that no other waits for all of them
+            queue.popleft()
+            if queue:
+                self._queues[item.name] = queue
+        self._keep(force=not self._queues)
+
+    def _ready(self) -> Waiting | None:
+        """The next that may start: of one automation in the order of their slots."""
+        running = {name for name, _ in self._runs.values()}
+        for name, queue in self._queues.items():
+            if not queue[0].alone or not (name in running or self._begun.has(name)):
+                return queue[0]
+        return None
 
     def clock_was_set(self) -> None:
         """Marks that a wrong clock has left are taken back, and everything is planned anew."""
@@ -148,12 +161,16 @@ class Automations:
 
     def _take(self, name: str, automation: Automation) -> None:
         entry = self._handled[name]
-        queued = max((item.handled for item in self._queue if item.name == name), default=entry["until"])
+        queue = self._queues.pop(name, None) or deque(maxlen=MOST)
+        queued = queue[-1].handled if queue else entry["until"]
         decision = decide(automation, max(queued, entry["until"]), self._world.now, self._zone)
+        count = decision.dropped + max(0, len(queue) + len(decision.runs) - MOST)
         for due in decision.runs:
-            self._queue.append(Waiting(name, due, due.slot))
-        if decision.dropped:
-            count = decision.dropped
+            alone = due.trigger == "catch-up" or bool(queue and queue[-1].alone)
+            queue.append(Waiting(name, due, due.slot, alone))
+        if queue:
+            self._queues[name] = queue
+        if count:
             self._world.say(f"{name}: {count} missed slot{'s' if count > 1 else ''} not made up for "
                             f"(missed: {automation.missed})")  # fmt: skip
         if not decision.runs:
@@ -177,7 +194,7 @@ class Automations:
             self._world.say(f"{item.name}: {error}")
         finally:
             os.close(null)
-        if item.due.trigger == "schedule":
+        if not item.alone and item.due.trigger == "schedule":
             self.worst = max(self.worst, time.time() - item.due.slot)
         entry = self._handled[item.name]
         entry["until"] = max(entry["until"], item.handled)
@@ -205,9 +222,11 @@ class Automations:
                 place.replace(self._path, json.dumps(self._handled).encode())
             else:
                 place.remove(self._path)
-            self._dirty = False
+            self._dirty, self._trouble = False, ""
         except OSError as error:
-            self._world.say(f"cannot keep which slots are handled: {why(error)}")
+            if self._trouble != (trouble := why(error)):  # said once: a log would eat the last of a full disk
+                self._world.say(f"cannot keep which slots are handled: {trouble}")
+            self._trouble = trouble
 
     def status(self) -> dict[str, Any]:
         slots = {name: instant(int(slot * 1e9)) for slot, name in self._next}

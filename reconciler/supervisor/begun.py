@@ -33,10 +33,15 @@ class Begun:
 
     def __init__(self, state: str, world: World, ours: Container[int]) -> None:
         self._state, self._world, self._ours = state, world, ours
-        self._tended: set[str] = set()
+        self._tended: dict[str, str] = {}  # mark of a run: its automation
 
     def __len__(self) -> int:
         return len(self._tended)
+
+    def has(self, name: str) -> bool:
+        """Whether a run of this automation that is not ours goes on; its end wakes us."""
+        self.look_after(name)
+        return name in self._tended.values()
 
     def look_after(self, name: str) -> None:
         """See to the runs of one automation: wait for runners that live, end jobs that have none."""
@@ -46,7 +51,7 @@ class Begun:
             try:
                 if run.runner:
                     exit_ = exit_of(run.runner)
-                    self._tended.add(run.mark)
+                    self._tended[run.mark] = run.name
                     self._world.loop.watch(exit_, partial(self._runner_gone, exit_, run))
             except ProcessLookupError:
                 run.runner = 0
@@ -58,12 +63,12 @@ class Begun:
     def _runner_gone(self, exit_: int, run: Unfinished) -> None:
         self._world.loop.unwatch(exit_)
         release(exit_)
-        self._tended.discard(run.mark)
+        self._tended.pop(run.mark, None)
         self.look_after(run.name)
 
     def _end(self, run: Unfinished, family: tree.Family) -> None:
         """Ask the job to end, and kill it after its grace."""
-        self._tended.add(run.mark)
+        self._tended[run.mark] = run.name
         job = read(self._state, run.name, run.digest) if run.digest else Job()
         self._world.say(f"{run.name}: the runner of run {run.run} died; its job, pid {run.pid}, is ended")
         for number in (job.signal, _signal.SIGCONT):
@@ -71,7 +76,7 @@ class Begun:
         self._world.loop.after(job.grace, partial(self._kill, run, family))
 
     def _kill(self, run: Unfinished, family: tree.Family) -> None:
-        self._tended.discard(run.mark)
+        self._tended.pop(run.mark, None)
         if stays := tree.end(run.pid, run.mark, family):
             self._world.say(f"{run.name}: processes {', '.join(map(str, sorted(stays)))} could not be killed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -34,6 +35,17 @@ def ask(place: Place, method: str, target: str, seconds: float) -> str | None:
     finally:
         connection.close()
     return answer.partition(b"\r\n\r\n")[2].decode() or None
+
+
+def said(command: str, answer: str) -> str:
+    """What became of a command, for people; a status is for programs too, and stays as it is."""
+    found = json.loads(answer)
+    if command == "status":
+        return answer
+    if command == "stop":
+        return "the supervisor has ended its services and ends"
+    again = found.get("again", [])
+    return f"tried once more: {', '.join(again)}" if again else "nothing was given up or has ended: nothing to try"
 
 
 def run(place: Place, *, ready: int = -1, stay: bool = False) -> int:

@@ -128,8 +128,10 @@ class Diary:
                 os.write(self._also, line)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                os.write(descriptor, line)
                 size = os.fstat(descriptor).st_size
+                if (written := os.write(descriptor, line)) < len(line):
+                    os.ftruncate(descriptor, size)  # a disk that is full takes a whole line or none
+                size += written
             finally:
                 os.close(descriptor)
             if size > LOG_SIZE:

@@ -48,6 +48,7 @@ class Resident:
         self.refused = ""
         self._since = self.now
         self._stopping = False
+        self._again: list[str] = []  # what the last retry gave another chance
         self._idle_since: float | None = None
         self._offset = self.now - time.monotonic()
         self._waiting: list[Request] = []
@@ -265,8 +266,7 @@ class Resident:
             if request.target == "/stop":
                 self._stop()
             elif request.target == "/retry":
-                for service in tuple(self._services.values()):
-                    service.retry()
+                self._again = sorted(f"Service/{s.name}" for s in tuple(self._services.values()) if s.retry())
             elif not self._stopping:
                 self.reload()
             self.loop.after(0, self._advance)
@@ -289,6 +289,7 @@ class Resident:
             "pid": os.getpid(),
             "since": instant(int(self._since * 1e9)),
             "stopping": self._stopping,
+            "again": self._again,
             "worstLateness": round(self._automations.worst, 3),
             "services": services,
             "automations": self._automations.status(),

@@ -206,11 +206,13 @@ class Service:
             self.restarts += 1
             self.begin()
 
-    def retry(self) -> None:
-        """A new chance for one that was given up or has ended."""
-        if self.state in RESTING or self.state == "backoff":
+    def retry(self) -> bool:
+        """A new chance for one that was given up or has ended; whether it is one."""
+        again = self.state in RESTING or self.state == "backoff"
+        if again:
             self._ends, self._series = [], 0
             self._to("waiting")
+        return again
 
     def redefine(self, definition: Definition) -> None:
         """Another definition of the same service. It is restarted only where another program is to run."""

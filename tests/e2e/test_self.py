@@ -234,6 +234,16 @@ def test_through_systemd_with_a_watch(mixed: Machine) -> None:  # noqa: F811
 
 
 @pytest.mark.systemd
+def test_where_only_the_users_manager_answers_auto_takes_cron_and_systemd_says_how(mixed: Machine) -> None:  # noqa: F811
+    shown = mixed.run("self", "install")  # nobody says yes
+    assert "create Automation/reconciler-supervisor" in shown.stdout, shown.stdout + shown.stderr
+    refused = mixed.run("self", "install", "--through", "systemd")
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert "`reconcile self install` with `--scope user` or `--through crontab`" in said
+    assert "manifest another" not in said
+
+
+@pytest.mark.systemd
 def test_where_systemd_cannot_be_reached_a_tree_is_applied_all_the_same(mixed: Machine) -> None:  # noqa: F811
     mixed.automation("mine", "@daily", ["/bin/true"], scheduler="crontab")
     try:

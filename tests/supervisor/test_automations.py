@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.runner import tree
-from tests.supervisor.place import Site, until
+from tests.supervisor.place import ROOT, Site, until
 from tests.supervisor.test_single import _launcher
 
 
@@ -22,7 +26,7 @@ def call(here: Site, name: str, *command: str) -> list[str]:
 def records(here: Site, name: str) -> list[dict[str, Any]]:
     paths = sorted((here.state / "runs/spool" / name).glob("*.run"))
     lines = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
-    return [{key: value for line in each for key, value in line.items()} for each in lines]
+    return [{key: value for line in each for key, value in line.items()} for each in lines if each]  # not yet written
 
 
 def test_what_is_due_runs_with_its_slot_and_is_recorded(here: Site) -> None:
@@ -56,6 +60,52 @@ def test_what_was_missed_is_made_up_for_as_asked(here: Site) -> None:
     assert len(records(here, "latest")) <= 2
     assert len(records(here, "skip")) <= 2
     assert "missed slots not made up for (missed: skip)" in here.diary()
+
+
+def test_runs_that_are_made_up_for_go_one_after_the_other_and_none_is_lost_to_the_one_before(here: Site) -> None:
+    job = ["/bin/sh", "-c", "sleep 0.7"]
+    state = {"command": call(here, "all", *job), "schedule": {"every": 60}, "missed": "all"}
+    here.define({"Automation/all": state})
+    here.start()
+    here.kill()
+    handled = here.folder / "handled.json"
+    told = json.loads(handled.read_text())
+    told["all"]["until"] -= 300
+    handled.write_text(json.dumps(told))
+    here.start()
+    until(lambda: any("pid" in one for one in records(here, "all")))
+    here.kill()
+    here.start()  # a run of an earlier supervisor counts too
+    until(lambda: len([one for one in records(here, "all") if one.get("verdict")]) >= 5)
+    found = [one for one in records(here, "all") if "verdict" in one]
+    assert {one["verdict"] for one in found} == {"succeeded"}, found
+    times = [(one["started"], one["ended"]) for one in found]
+    assert all(ended <= started for (_, ended), (started, _) in pairwise(times)), times
+
+
+def test_trouble_with_the_marks_is_said_once_and_a_line_of_the_log_is_whole(tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys\n"
+        "from reconciler.supervisor.place import Diary\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "say = Diary(sys.argv[1])\n"
+        "for _ in range(9): say('x' * 20)\n"
+    )
+    log = tmp_path / "log"
+    subprocess.run([sys.executable, "-c", program, str(log)], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    assert log.read_text().endswith("\n")
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_marks_that_cannot_be_kept_are_said_once(here: Site) -> None:
+    (here.folder / "handled.json").mkdir(parents=True)
+    here.define({"Automation/tick": {"command": call(here, "tick", "true"), "schedule": {"every": 1}}})
+    here.start()
+    until(lambda: len([one for one in records(here, "tick") if one.get("verdict")]) >= 3)
+    assert here.diary().count("cannot keep which slots are handled") == 1
+    (here.folder / "handled.json").rmdir()
+    until((here.folder / "handled.json").is_file)
 
 
 def test_what_ran_and_was_collected_runs_no_second_time_where_the_mark_was_not_kept(here: Site) -> None:

@@ -76,6 +76,8 @@ def test_one_that_ends_at_once_is_given_up_within_its_budget(here: Site, command
         assert found["output"] == ["out of luck"] * 3
     assert here.ask("POST", "/retry")["services"]["Service/a"]["state"] != "fatal"
     here.reaches("a", "fatal")
+    said, _ = here.popen("retry").communicate(timeout=30)
+    assert said == "tried once more: Service/a\n"
 
 
 def test_restart_policies(here: Site) -> None:

@@ -127,7 +127,7 @@ def run_text(run: Run, *, timezone: str, mask: Mask, colour: bool = False) -> st
             ("memory", f"{run.peak / 2**20:,.1f} MiB at most" if run.peak else ""),
             ("host", run.host),
             ("revision", run.revision),
-            ("output", f"{run.output_bytes:,} bytes"),
+            *([("output", f"{run.output_bytes:,} bytes")] if run.ended else []),
         ],
         mask,
     )

@@ -66,11 +66,12 @@ def managers(host: Host, named: Mapping[Scope, Sequence[ResourceId]]) -> dict[Sc
 
 def _unseen(silent: Silent, ids: Sequence[ResourceId]) -> ObserveError:
     """A manager that something needs does not answer: what that is, and where else it could be."""
+    message = f"cannot look at the units of {_several(ids)}: {silent.why}"
+    if all(id_.reserved for id_ in ids):  # no manifest names it
+        other = next(scope for scope in SCOPES if scope != silent.scope)
+        return ObserveError(message, hint=f"`reconcile self install` with `--scope {other}` or `--through crontab`")
     fields = " or ".join(text for kind, text in _ELSEWHERE.items() if any(id_.kind == kind for id_ in ids))
-    return ObserveError(
-        f"cannot look at the units of {_several(ids)}: {silent.why}",
-        hint=f"{silent.hint}; or name in the manifest {fields}",
-    )
+    return ObserveError(message, hint=f"{silent.hint}; or name in the manifest {fields}")
 
 
 def _several(ids: Sequence[ResourceId]) -> str:
