@@ -24,8 +24,8 @@ class Job:
     """The settings of one automation, each at its default until the file says otherwise."""
 
     __slots__ = (
-        "cpu", "delay", "exit_codes", "files", "grace", "kill_after", "least", "lost", "matches", "max_size", "memory",
-        "nice", "notes", "overlap", "rejects", "retries", "schema", "secrets", "signal", "stdin", "stdin_file",
+        "cpu", "delay", "exit_codes", "files", "grace", "kill_after", "least", "lost", "matches", "max_size",
+        "memory", "nice", "notes", "overlap", "rejects", "retries", "schema", "secrets", "signal", "stdin", "stdin_file",
         "tail", "timeout", "umask",
     )  # fmt: skip
 
