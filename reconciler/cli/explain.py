@@ -51,10 +51,19 @@ def _details(schema: Mapping[str, Any], field: str) -> list[str]:
     definitions: Mapping[str, Any] = schema["$defs"]
     node: Mapping[str, Any] = definitions[f"{kind}Manifest"]
     for name in path:
-        node = next((each["properties"][name] for each in _forms(node, definitions) if name in _fields(each)), {})
+        node = _below(node, name, definitions)
     lines = [f"  type: {shape}"] if (shape := _shape(node, definitions)) else []
     example = next(_examples(node, definitions), None)
     return lines if example is None else [*lines, f"  example: {path[-1]}: {_yaml(example)}"]
+
+
+def _below(node: Mapping[str, Any], name: str, definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The field of that name, also in the values of a mapping; or those values, where the manifest chooses names."""
+    forms = list(_forms(node, definitions))
+    values = [each["additionalProperties"] for each in forms if isinstance(each.get("additionalProperties"), dict)]
+    forms += [form for each in values for form in _forms(each, definitions)]
+    found: Mapping[str, Any] = next((each["properties"][name] for each in forms if name in _fields(each)), {})
+    return found or (values[0] if values else {})
 
 
 def _forms(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -89,14 +98,14 @@ def _shape(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return f"a list, each item {_shape(node.get('items', {}), definitions) or 'anything'}"
     if kind == "object":
         names = ", ".join(_fields(node))
-        return f"a mapping with {names}" if names else f"a mapping of names to {_values(node)}"
+        return f"a mapping with {names}" if names else f"a mapping of names to {_values(node, definitions)}"
     kinds = kind if isinstance(kind, list) else [kind]
     return " or ".join(_TYPES[each] for each in kinds if each in _TYPES)
 
 
-def _values(node: Mapping[str, Any]) -> str:
+def _values(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     values = node.get("additionalProperties")
-    return _TYPES.get(values.get("type", ""), "values") if isinstance(values, dict) else "values"
+    return (_shape(values, definitions) if isinstance(values, dict) else "") or "values"
 
 
 def _examples(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[object]:

@@ -73,20 +73,23 @@ def field_names(model: type[BaseModel]) -> dict[str, FieldInfo]:
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
     """The model that describes what `path` leads to, or None where that is not a mapping of known fields."""
     found: type[BaseModel] | None = model
+    chosen = False  # the next step is a name that the manifest chooses, as under `secrets`
     for step in path:
-        if isinstance(step, int):
+        if isinstance(step, int) or chosen:
+            chosen = False
             continue
         info = field_names(found).get(step) if found is not None else None
         if info is None:
             return None
         found = _inner_model(info.annotation)
+        chosen = get_origin(info.annotation) is dict
     return found
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Annotated, Union, UnionType, list):
+    if get_origin(annotation) in (Annotated, Union, UnionType, list, dict):
         return next((found for part in get_args(annotation) if (found := _inner_model(part))), None)
     return None
 
@@ -101,6 +104,8 @@ def explain(models: Models, address: str) -> str:
         path = ["spec", *path]
     parent = model_at(manifest, path[:-1])
     info = field_names(parent).get(path[-1]) if parent is not None else None
+    if info is None and (below := model_at(manifest, path)) is not None:
+        return "\n".join([address, "", *_wrapped("  ", "  ", below.__doc__ or ""), "", *_field_lines(below)])
     if info is None:
         known = field_names(parent) if parent is not None else {}
         raise _unknown(f"cannot explain {address}: {kind} has no such field", path[-1], known)

@@ -24,8 +24,8 @@ class Job:
     """The settings of one automation, each at its default until the file says otherwise."""
 
     __slots__ = (
-        "cpu", "delay", "exit_codes", "files", "grace", "kill_after", "least", "matches", "max_size", "memory",
-        "nice", "notes", "overlap", "rejects", "retries", "schema", "secrets", "signal", "stdin", "stdin_file",
+        "cpu", "delay", "exit_codes", "files", "grace", "kill_after", "least", "lost", "matches", "max_size",
+        "memory", "nice", "notes", "overlap", "rejects", "retries", "schema", "secrets", "signal", "stdin", "stdin_file",
         "tail", "timeout", "umask",
     )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Job:
         self.signal, self.grace = 15, 10.0
         self.max_size, self.tail = 10 * 1024 * 1024, 65536
         self.notes: list[str] = []
+        self.lost = ""  # why nobody can tell a success
 
     @property
     def longest(self) -> float:
@@ -66,6 +67,7 @@ def read(state: str, name: str, digest: str) -> Job:
         return _Reader(_document(path, digest)).job
     except (OSError, ValueError) as error:
         job = Job()
+        job.lost = "cannot judge the run: its rules of success are lost"
         job.notes.append(f"cannot read the job file {path}: {why(error)}; {LOST}")
         return job
 

@@ -172,7 +172,7 @@ class Run:
         elif ended.code not in job.exit_codes and not ended.verdict:
             ended.verdict, ended.reason = "failed", f"exit code {ended.code}"
         elif not ended.verdict:
-            ended.reason = rules.broken(ended.seconds) if rules else ""
+            ended.reason = rules.broken(ended.seconds) if rules else job.lost
             ended.verdict = "rejected" if ended.reason else "succeeded"
             if rules and rules.interrupted:
                 ended.verdict, ended.code = "stopped", 128 + self._asked.stop

@@ -37,6 +37,18 @@ def test_a_kind_is_explained_with_all_its_fields(workplace: Workplace) -> None:
         ("Automation.dependsOn", ["type: a list, each item text"]),
         ("Automation.verify", ["within", "stableFor", "probes", "type: a mapping with within, stableFor, probes"]),
         ("Automation.verify.probes.http.status", ["(default: 200)", "type: a whole number"]),
+        (
+            "Automation.secrets",
+            [
+                "keyring   service/account",
+                "type: a mapping of names to a mapping with env, file, keyring, envchain, exec",
+            ],
+        ),
+        (
+            "Automation.secrets.TOKEN",
+            ["Where a secret is kept", "file      A file", "type: a mapping with env, file"],
+        ),
+        ("Automation.secrets.TOKEN.file", ["one final newline is dropped", "type: text"]),
         ("Automation.metadata.name", ["unique among its kind", "type: text"]),
         ("Automation.apiVersion", ["type: reconciler/v1", "example: apiVersion: reconciler/v1"]),
     ],

@@ -133,7 +133,9 @@ def test_a_job_file_that_is_gone(place: Place) -> None:
     assert "cannot read the job file" in done.stderr
     assert LOST in done.stderr
     assert LOST in place.end()["reason"]
-    assert place.end()["verdict"] == "succeeded"
+    assert place.end()["verdict"] == "rejected"
+    assert place.end()["reason"].startswith("cannot judge the run: its rules of success are lost; ")
+    assert done.returncode == 0
 
 
 def test_a_job_file_cut_in_half_or_changed(place: Place) -> None:
