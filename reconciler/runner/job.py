@@ -25,8 +25,8 @@ class Job:
 
     __slots__ = (
         "cpu", "delay", "exit_codes", "files", "grace", "kill_after", "least", "lost", "matches", "max_size",
-        "memory", "nice", "notes", "overlap", "rejects", "retries", "schema", "secrets", "signal", "stdin", "stdin_file",
-        "tail", "timeout", "umask",
+        "memory", "nice", "notes", "overlap", "rejects", "retries", "schema", "secrets", "signal", "stdin",
+        "stdin_file", "tail", "timeout", "umask",
     )  # fmt: skip
 
     def __init__(self) -> None:
