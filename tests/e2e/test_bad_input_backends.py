@@ -108,11 +108,18 @@ def once(method: str, part: str, said: bytes) -> Rule:
     return rule
 
 
-@pytest.mark.parametrize(("image", "pull"), [("localhost/nowhere:9", "never"), ("127.0.0.1:1/nowhere:9", "missing")])
-def test_an_image_that_does_not_exist_is_named(place: Place, image: str, pull: str) -> None:
+@pytest.mark.parametrize(
+    ("image", "pull", "hint"),
+    [
+        ("localhost/nowhere:9", "never", "load it into the engine"),
+        ("127.0.0.1:1/nowhere:9", "missing", "why the engine does not get through to the registry"),
+    ],
+    ids=["never", "no-registry"],
+)
+def test_an_image_that_does_not_exist_is_named(place: Place, image: str, pull: str, hint: str) -> None:
     before = place.everything()
     place.web(image=image, pull=pull)
-    told(place.apply(), 7, image, f"Service/{place.name}, container {place.name}", hint="load it into the engine")
+    told(place.apply(), 7, image, f"Service/{place.name}, container {place.name}", hint=hint)
     assert place.everything() == before
 
 
