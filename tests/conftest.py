@@ -5,11 +5,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import conformance_table
+
+# A machine with much to do is no fault of a test. What is random is the same in every run, and new with --full.
+settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=not os.environ.get("RECONCILER_TEST_FULL"),
+)
+settings.load_profile("tests")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -64,6 +64,7 @@ class Place:
             provider="container",
             restore=json.loads(json.dumps(found.restore)) if found else None,
         )
+        self.asked = made
         self.provider.apply(self.host, [made])
         return made
 
@@ -281,6 +282,7 @@ def refusal(place: Place, broken: Resource) -> str:
     try:
         made = place.create(broken)
     except ApplyError as error:
+        place.undo(place.asked)  # as the engine does: nothing is left of it, unless taking it back met trouble
         return error.message
     why = eventually_unhealthy(place, broken.id)
     place.undo(made)

@@ -82,7 +82,7 @@ def test_the_limit_counts_the_longer_mark_of_another_users_table(make: Make) -> 
         canonical(make("x", command=fits + "a", user="bob"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.text(st.characters(blacklist_characters="\n\r\0\b", blacklist_categories=["Cs"])).filter(str.strip),
     st.sampled_from([None, "root", "bob"]),

@@ -93,7 +93,11 @@ def seat(new_desk: NewDesk, table: bytes, whose: dict[str, str], *, debian: bool
 
 
 @given(FOREIGN, st.lists(TREES, min_size=1, max_size=5), st.booleans(), DESKS)
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_a_thousand_random_lives_leave_every_foreign_byte(
     new_desk: NewDesk,
     foreign: Callable[..., bytes],
@@ -118,7 +122,9 @@ def test_a_thousand_random_lives_leave_every_foreign_byte(
 
 
 @given(FOREIGN, TREES, TREES, st.data(), DESKS)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_lives_with_humans_who_reorder_and_edit(
     new_desk: NewDesk,
     foreign: Callable[..., bytes],
@@ -145,7 +151,9 @@ def test_lives_with_humans_who_reorder_and_edit(
 
 
 @given(FOREIGN, st.sampled_from(INVALID), TREES, DESKS)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_a_table_that_cron_refuses_is_read_and_never_changed(
     new_desk: NewDesk, theirs: bytes, invalid: bytes, tree: dict[str, Any], whose: dict[str, str]
 ) -> None:
@@ -162,7 +170,9 @@ def test_a_table_that_cron_refuses_is_read_and_never_changed(
     st.data(),
     DESKS,
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_adoptions_and_releases_are_undone_exactly(
     new_desk: NewDesk, lines: list[bytes], data: st.DataObject, whose: dict[str, str]
 ) -> None:

@@ -166,7 +166,8 @@ def test_a_bad_briefing_is_tried_again_and_then_told(home: AtlasHome, script: st
     (run, _) = home.runs("daily-brief")
     assert (run["verdict"], run["attempts"]) == (verdict, 2)
     assert reason in run["reason"]
-    assert subprocess.run(["pgrep", "-f", "^/bin/sleep 45671$"], capture_output=True, check=False).returncode == 1
+    if script is HANGS:
+        assert subprocess.run(["pgrep", "-f", "^/bin/sleep 45671$"], capture_output=True, check=False).returncode == 1
 
 
 def test_only_one_at_a_time_also_by_hand(home: AtlasHome) -> None:
