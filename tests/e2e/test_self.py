@@ -65,7 +65,7 @@ def test_through_crontab_installed_started_and_gone_without_a_trace(person: Pers
     assert "1 unchanged" in good(person.run("self", "install", "--yes"))  # `auto` stays where it is
     good(person.run("self", "uninstall", "--yes"))
     assert person.table() == HOSTILE
-    assert supervisors(person.state) == []
+    wait_until(lambda: not supervisors(person.state), 5, "its process follows its socket")
     assert person.status()["installed"] == []
     assert good(person.run("self", "uninstall", "--yes")) != ""
 
@@ -110,7 +110,7 @@ def test_a_tree_neither_prunes_it_nor_leaves_its_drift(person: Person) -> None:
         assert sorted((person.table() or b"").splitlines()) == sorted(table.splitlines())
     good(person.run("rollback", "0", "--yes"))
     assert person.table() is None
-    assert supervisors(person.state) == []
+    wait_until(lambda: not supervisors(person.state), 5, "its process follows its socket")
 
 
 def test_a_start_that_fails_is_rolled_back(person: Person) -> None:
@@ -188,7 +188,7 @@ def test_through_crontab_the_supervisor_keeps_the_watch(person: Person) -> None:
     assert [thing["through"] for thing in found["installed"]] == ["crontab", "embedded"]  # type: ignore[attr-defined]
     assert str(found["watch"]).startswith("watch ")
     good(person.run("self", "uninstall", "--yes"))
-    assert supervisors(person.state) == []
+    wait_until(lambda: not supervisors(person.state), 5, "its process follows its socket")
     assert LINE not in (person.table() or b"")
     assert person.status()["watch"] is None
 
@@ -230,7 +230,7 @@ def test_through_systemd_with_a_watch(mixed: Machine) -> None:  # noqa: F811
         mixed.run("rollback", "0", "--yes")
     good(done)
     assert units(mixed) == {}
-    assert supervisors(mixed.state) == []
+    wait_until(lambda: not supervisors(mixed.state), 5, "its process follows its socket")
 
 
 @pytest.mark.systemd
